@@ -1,0 +1,45 @@
+# make <job> name=value ...   Words reach the job unharmed: it reads them from the environment, no shell in between.
+.DEFAULT_GOAL := help
+.SUFFIXES:
+SHELL := /bin/sh
+
+# Words typed after `make <job>` are make variables too; make would expand $(...) in them to hand them to the recipe.
+$(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $v)),$(eval unexport $v)))
+
+# Set-up, to be set in the environment or as a word:
+#   PYTHON       interpreter for the virtual environment (3.11 to 3.13)
+#   EXTRAS       extras to install
+#   TORCH_INDEX  package index to take torch from, e.g. https://download.pytorch.org/whl/cpu on a laptop without a GPU
+PYTHON ?= python3
+EXTRAS ?= dev
+TORCH_INDEX ?=
+VENV := .venv
+STAMP := $(VENV)/.installed-$(subst $(lastword ,) ,-,$(EXTRAS))
+RUN := $(VENV)/bin/python -m adaptact --make
+
+.PHONY: help setup train tensorboard test lint
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | awk -F@ '{printf "%-22s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## make the virtual environment (.venv) and install everything, once
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "error: adaptact needs Python 3.11 to 3.13, and $(PYTHON) is another version: make setup PYTHON=python3.12" >&2; exit 2; }
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@if [ -n "$(TORCH_INDEX)" ]; then $(VENV)/bin/pip install -c constraints.txt --index-url "$(TORCH_INDEX)" torch; fi
+	$(VENV)/bin/pip install -c constraints.txt -e ".[$(EXTRAS)]"
+	@touch $@
+
+train: $(STAMP) ## train one network: make train activation=sgblend
+	@$(RUN) train
+
+tensorboard: $(STAMP) ## open the dashboards of all runs, on this machine only
+	@$(RUN) tensorboard
+
+test: $(STAMP) ## run the tests (offline, under five minutes)
+	@$(VENV)/bin/python -m pytest -n auto -m "not slow and not gpu"
+
+lint: $(STAMP) ## check style, types and the direction of imports
+	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports

@@ -1,0 +1,58 @@
+"""The command line: ``adaptact <job> name=value ...``."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+
+from adaptact import clock as clock  # noqa: PLC0414 - imported first: it notes when the process began
+from adaptact import launcher
+from adaptact.errors import ConfigError, UserError, did_you_mean
+
+JOBS = {
+    "train": "train one network: model, data and activation by name",
+    "tensorboard": "open the dashboards of all runs on this machine (localhost)",
+}
+CONFIGURED = {"train"}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a job; 0 if it came to its end, 2 for an error that the user can mend."""
+    words = sys.argv[1:] if arguments is None else arguments
+    from_make = "--make" in words[:1]
+    words = words[1:] if from_make else words
+    if not words or words[0] in {"-h", "--help", "help"}:
+        print("adaptact <job> name=value ...\n")
+        print("\n".join(f"  {job:12} {meaning}" for job, meaning in JOBS.items()))
+        return 0
+    job, *words = words
+    if from_make:
+        words += launcher.words_from_make(os.environ)
+    debug = "debug=true" in [word.lower() for word in words]
+    try:
+        if job not in JOBS:
+            raise ConfigError([f"there is no job {job!r}. {did_you_mean(job, JOBS)}"])
+        if job in CONFIGURED and {"-h", "--help"} & set(words):
+            print(launcher.help_text(job))
+            return 0
+        module = f"adaptact.jobs.{job}"
+        if job in CONFIGURED:
+            launcher.run_job(job, words, lambda settings: importlib.import_module(module).run(settings))
+        else:
+            importlib.import_module(module).run(words)
+    except UserError as error:
+        if debug:
+            traceback.print_exc()
+        problems = error.problems if isinstance(error, ConfigError) else [str(error)]
+        print("\n".join(f"error: {problem}" for problem in problems), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

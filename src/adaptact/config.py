@@ -1,0 +1,541 @@
+"""What may be set, of which type, in which range: the one source of checks, help and "did you mean".
+
+Free of torch, so that a wrong word is answered before anything heavy is imported. A test binds these classes to the
+signatures they describe and checks every file under conf/.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from adaptact.errors import ConfigError, did_you_mean
+
+
+def option(default: Any, help: str, *, ge: float | None = None, gt: float | None = None, le: float | None = None, lt: float | None = None) -> Any:  # fmt: skip
+    """A dataclass field with its explanation and its range."""
+    metadata = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt}
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+# --- activation ------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Activation:
+    name: str = option("", "label of the choice, as it stands in records and tables")
+    kind: str = option("", "what is built: a name of the registry, native or custom")
+    sites: list[str] | None = option(None, "swap only at these sites: glob patterns over their dotted paths")
+    only: list[str] | None = option(None, "swap only activations of these kinds, as in [GELU, ReLU]")
+    preserve: bool = option(False, "start as the function that stood there, so that a trained network keeps its output")
+
+
+@dataclass
+class PerChannel(Activation):
+    per_channel: bool = option(False, "one set of parameters per channel instead of one per layer")
+    channel_dim: int = option(1, "dimension that counts channels; -1 for transformers")
+
+
+@dataclass
+class LeakyReLU(Activation):
+    negative_slope: float = option(0.01, "slope below 0")
+
+
+@dataclass
+class PReLU(PerChannel):
+    init: float = option(0.25, "start of the learned slope below 0")
+
+
+@dataclass
+class ELU(Activation):
+    alpha: float = option(1.0, "scale below 0")
+
+
+@dataclass
+class GELU(Activation):
+    approximate: Literal["none", "tanh"] = option("none", "none (erf) or tanh")
+
+
+@dataclass
+class Swish(PerChannel):
+    beta: float = option(1.0, "start of the slope")
+    learn: list[str] = option(["beta"], "parameters that are learned")
+
+
+@dataclass
+class SSwish(PerChannel):
+    beta: float = option(1.0, "start of the slope")
+    gamma: float = option(0.0, "start of the offset")
+    learn: list[str] = option(["beta", "gamma"], "parameters that are learned")
+
+
+@dataclass
+class SGBlend(PerChannel):
+    alpha: float = option(0.5, "start weight of SSwish; 1 - alpha is the weight of GELU", ge=0, le=1)
+    beta: float = option(1.0, "start slope of SSwish")
+    gamma: float = option(0.0, "start offset of SSwish")
+    approximate: Literal["none", "tanh", "sigmoid"] = option("none", "form of GELU: none (erf), tanh, sigmoid")
+    learn: list[str] = option(["alpha", "beta", "gamma"], "parameters that are learned")
+
+
+@dataclass
+class SGBlendAuthors(PerChannel):
+    alpha: float = option(0.5, "start weight of SSwish", ge=0.269, le=0.731)
+    beta: float | None = option(None, "start slope; null draws it as the authors do", ge=0.1, le=10)
+    gamma: float = option(0.0, "start offset of SSwish")
+    learn: list[str] = option(["alpha", "beta", "gamma"], "parameters that are learned")
+
+
+@dataclass
+class PELU(PerChannel):
+    a: float = option(1.0, "start of a", gt=0)
+    b: float = option(1.0, "start of b", gt=0)
+    learn: list[str] = option(["a", "b"], "parameters that are learned")
+
+
+@dataclass
+class ABU(PerChannel):
+    bases: list[str] = option(["relu", "elu", "tanh", "swish", "identity"], "functions that are added up")
+    mode: Literal["unrestricted", "normalized", "absnormed", "clipped", "softmax"] = option(
+        "softmax", "how raw weights become effective ones"
+    )
+    learn: list[str] = option(["weights"], "[weights] or []")
+
+
+@dataclass
+class NonlinearityEnhanced(PerChannel):
+    base: str = option("relu", "activation that is enhanced")
+    strength: float = option(0.1, "global constant of the cubic term, not learned")
+    a: float = option(1.0, "start scale of the base")
+    b: float = option(0.0, "start weight of the cubic term")
+    learn: list[str] = option(["a", "b"], "parameters that are learned")
+
+
+@dataclass
+class Scaled(PerChannel):
+    base: str = option("gelu", "activation that is scaled")
+    scale: float = option(1.0, "start of the scale")
+    learn: list[str] = option(["scale"], "parameters that are learned")
+
+
+@dataclass
+class Blend(PerChannel):
+    first: str = option("relu", "activation with weight alpha")
+    second: str = option("gelu", "activation with weight 1 - alpha")
+    alpha: float = option(0.5, "start weight of first", ge=0, le=1)
+    learn: list[str] = option(["alpha"], "parameters that are learned")
+
+
+@dataclass
+class CustomActivation(Activation):
+    target: str = option("", "dotted path of a class or function; its package must be named by trust=")
+    options: dict[str, Any] = field(default_factory=dict, metadata={"help": "all other keys: arguments of the target"})
+
+
+ACTIVATIONS: dict[str, type[Activation]] = {
+    "native": Activation,
+    "relu": Activation,
+    "leaky_relu": LeakyReLU,
+    "prelu": PReLU,
+    "elu": ELU,
+    "gelu": GELU,
+    "silu": Activation,
+    "mish": Activation,
+    "pelu": PELU,
+    "swish": Swish,
+    "sswish": SSwish,
+    "sgblend": SGBlend,
+    "sgblend_authors": SGBlendAuthors,
+    "abu": ABU,
+    "nonlinearity_enhanced": NonlinearityEnhanced,
+    "scaled": Scaled,
+    "blend": Blend,
+    "custom": CustomActivation,
+}
+
+# --- model -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Model:
+    name: str = option("", "builder of the network")
+
+
+@dataclass
+class MLP(Model):
+    widths: list[int] = option([128, 128], "units of each hidden layer", ge=1)
+    dropout: float = option(0.1, "share of units dropped after each hidden layer", ge=0, lt=1)
+    norm: Literal["none", "batch", "layer"] = option("none", "normalisation before each activation")
+
+
+@dataclass
+class CNN(Model):
+    widths: list[int] = option([32, 64], "channels per stage; the last one repeats while the image is large", ge=1)
+    hidden: int = option(128, "units of the layer before the output", ge=1)
+    dropout: float = option(0.1, "share of units dropped before the output", ge=0, lt=1)
+
+
+@dataclass
+class ResNet(Model):
+    depth: int = option(20, "layers, 6 n + 2: 8, 14, 20, 32, 50, 56, 110", ge=8)
+    width: int = option(16, "channels of the first stage", ge=1)
+
+
+MODELS: dict[str, type[Model]] = {"mlp": MLP, "cnn": CNN, "resnet": ResNet}
+
+# --- data ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Data:
+    name: str = option("", "the data set")
+    batch_size: int = option(64, "rows per step", ge=1)
+    split_seed: int = option(0, "seed of the split into training, validation and test part", ge=0)
+    val_size: float = option(0.2, "share of rows for validation", gt=0, lt=1)
+    resident: Literal["auto", "true", "false"] = option(
+        "auto", "keep all tensors on the device; auto: if they take less than a quarter of its free memory"
+    )
+    num_workers: int = option(2, "worker processes, only where the data is not resident", ge=0)
+
+
+@dataclass
+class Bundled(Data):
+    test_size: float = option(0.2, "share of rows for the test", gt=0, lt=1)
+
+
+@dataclass
+class Idx(Data):
+    val_size: float = option(0.1, "share of the official training part for validation", gt=0, lt=1)
+    root: str | None = option(None, "folder with the four idx.gz files; null downloads them once into data/")
+
+
+@dataclass
+class Table(Data):
+    path: str = option("", "a CSV file with a header")
+    target: str = option("", "name of the column to predict")
+    drop: list[str] = option([], "columns to leave out")
+    numeric: list[str] = option([], "columns to treat as numbers")
+    categorical: list[str] = option([], "columns to treat as categories")
+    task: Literal["auto", "classification", "regression"] = option("auto", "auto: by the target's values")
+    test_size: float = option(0.2, "share of rows for the test", gt=0, lt=1)
+    scaling: Literal["standard", "quantile"] = option("quantile", "how numbers are scaled, fitted on the training part")
+    max_categories: int = option(50, "rarer categories of a column share one slot beyond this many", ge=2)
+
+
+DATA: dict[str, type[Data]] = {
+    "digits": Bundled,
+    "breast_cancer": Bundled,
+    "wine": Bundled,
+    "diabetes": Bundled,
+    "mnist": Idx,
+    "fashion_mnist": Idx,
+    "table": Table,
+}
+
+# --- the rest --------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Optimizer:
+    lr: float = option(1e-3, "learning rate of AdamW at its peak", gt=0)
+    weight_decay: float = option(0.01, "decay of weight matrices; biases, norms and activations never decay", ge=0)
+    activation_lr_scale: float = option(1.0, "learning rate of activation parameters, as a multiple of lr", ge=0)
+    beta1: float = option(0.9, "decay of AdamW's first moment", ge=0, lt=1)
+    beta2: float = option(0.999, "decay of AdamW's second moment", ge=0, lt=1)
+    schedule: Literal["cosine", "constant"] = option("cosine", "learning rate after the warm-up")
+    warmup_epochs: float = option(1.0, "epochs of linear warm-up", ge=0)
+    gradient_clip: float | None = option(
+        1.0, "largest gradient norm, apart for the weights and for the activation parameters; null: none", gt=0
+    )
+
+
+@dataclass
+class Trainer:
+    max_epochs: int = option(40, "passes over the training part", ge=1)
+    accelerator: Literal["auto", "cpu", "gpu"] = option("auto", "where to train")
+    devices: int = option(1, "number of devices", ge=1)
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true"] = option(
+        "auto", "auto: bf16-mixed where the GPU supports it, 16-mixed on older GPUs, 32-true on a CPU"
+    )
+    early_stopping_patience: int | None = option(
+        20, "epochs without a better monitored value before the run stops; null: never", ge=1
+    )
+
+
+@dataclass
+class Logger:
+    tensorboard: bool = option(True, "write event files for `make tensorboard`")
+    curves: bool = option(True, "draw the learned curve of every site at the end (needs tensorboard)")
+
+
+@dataclass
+class Config:
+    """Everything that `train` takes."""
+
+    activation: Activation
+    model: Model
+    data: Data
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    trainer: Trainer = field(default_factory=Trainer)
+    logger: Logger = field(default_factory=Logger)
+    seed: int = option(0, "seed of start weights, data order and dropout", ge=0)
+    label_smoothing: float = option(0.0, "classification: share of the label spread over all classes", ge=0, lt=1)
+    activation_warmup_epochs: int = option(0, "epochs during which activation parameters stay at their start", ge=0)
+    activation_penalty: float = option(
+        0.0, "weight of the squared distance of activation parameters from their start, added to the loss", ge=0
+    )
+    monitor: str = option(
+        "auto",
+        "metric that picks the best checkpoint, as in val/log_loss; auto: val/accuracy, val/auroc for two classes, "
+        "val/rmse for regression",
+    )
+    log_every_n_steps: int = option(10, "steps between two records of what is watched", ge=1)
+    compile: bool = option(False, "compile the network with torch.compile")
+    deterministic: bool = option(False, "only deterministic algorithms; slower on a GPU")
+    output_dir: str = option("runs/train", "folder of the runs; relative to the project, not to where one stands")
+    trust: str | None = option(None, "package whose classes may be imported by a configuration")
+    debug: bool = option(False, "show the traceback of an error")
+
+
+GROUPS: dict[str, tuple[str, dict[str, type]]] = {
+    "activation": ("kind", dict(ACTIVATIONS)),
+    "model": ("name", dict(MODELS)),
+    "data": ("name", dict(DATA)),
+}
+METRICS = {
+    "classification": {
+        "accuracy": "max",
+        "f1_macro": "max",
+        "auroc": "max",
+        "average_precision": "max",
+        "log_loss": "min",
+        "ece": "min",
+    },
+    "regression": {"rmse": "min", "mae": "min", "r2": "max"},
+}
+
+
+def from_dict(raw: Mapping[str, Any]) -> Config:
+    """Check a plain nested mapping and make it a :class:`Config`.
+
+    Raises:
+        ConfigError: with all problems at once: unknown keys (and the nearest known), wrong types, values out of
+            range, combinations that contradict each other.
+
+    >>> from_dict({"optimizer": {"lr": -1}, "sed": 3})  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    adaptact.errors.ConfigError: unknown key 'sed'. Did you mean 'seed'? ...
+    """
+    problems: list[str] = []
+    config = _build(Config, raw, "", problems)
+    if not problems:
+        problems += _contradictions(config)
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """The inverse of :func:`from_dict`: plain containers, as they are written to config.yaml."""
+    plain = dataclasses.asdict(config)
+    plain["activation"].update(plain["activation"].pop("options", {}))
+    return plain
+
+
+def options_of(section: Any) -> dict[str, Any]:
+    """The options of a group's choice without those that all its choices share (``name`` ...)."""
+    base = {"Activation": Activation, "Model": Model, "Data": Data}
+    shared = {f.name for b in base.values() if isinstance(section, b) for f in dataclasses.fields(b)}
+    return {f.name: getattr(section, f.name) for f in dataclasses.fields(section) if f.name not in shared}
+
+
+def field_types(key: str) -> list[Any]:
+    """The types that a dotted key has in the schema, over all choices of its group; empty if it is unknown."""
+    section, _, name = key.rpartition(".")
+    if not section:
+        classes: list[type] = [Config]
+    elif section in GROUPS:
+        classes = list(GROUPS[section][1].values())
+    else:
+        hint = _hints(Config).get(section)
+        classes = [hint] if dataclasses.is_dataclass(hint) else []
+    return list({str(t): t for c in classes if (t := _hints(c).get(name)) is not None}.values())
+
+
+def describe() -> Iterator[tuple[str, dataclasses.Field[Any], str]]:
+    """Every key that can be set: (dotted key, field, for which choices)."""
+    for f in dataclasses.fields(Config):
+        hint = _hints(Config)[f.name]
+        if f.name in GROUPS:
+            seen: dict[str, tuple[dataclasses.Field[Any], list[str]]] = {}
+            for choice, cls in GROUPS[f.name][1].items():
+                for sub in dataclasses.fields(cls):
+                    seen.setdefault(sub.name, (sub, []))[1].append(choice)
+            total = len(GROUPS[f.name][1])
+            for name, (sub, choices) in seen.items():
+                yield f"{f.name}.{name}", sub, "" if len(choices) == total else ", ".join(choices)
+        elif dataclasses.is_dataclass(hint):
+            for sub in dataclasses.fields(hint):
+                yield f"{f.name}.{sub.name}", sub, ""
+        else:
+            yield f.name, f, ""
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def _build(cls: type, raw: Any, path: str, problems: list[str]) -> Any:
+    if not isinstance(raw, Mapping):
+        problems.append(f"{path or 'the configuration'} must be a set of keys, not {raw!r}")
+        return None
+    hints = _hints(cls)
+    values: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    for key, value in raw.items():
+        name = f"{path}.{key}" if path else str(key)
+        if key not in hints or key == "options":
+            if "options" in hints:
+                extra[str(key)] = value
+            else:
+                problems.append(f"unknown key {name!r}. {did_you_mean(str(key), hints)}{_elsewhere(str(key), path)}")
+        elif not path and key in GROUPS:
+            choice = _choice(str(key), value, problems)
+            values[key] = _build(choice, value, name, problems) if choice else None
+        elif dataclasses.is_dataclass(hints[key]):
+            values[key] = _build(hints[key], value, name, problems)
+        else:
+            values[key] = _convert(value, hints[key], name, problems)
+    if not path:
+        problems += [f"{group} is missing: choose one with {group}=<name>" for group in GROUPS if group not in raw]
+    metadata = {f.name: f.metadata for f in dataclasses.fields(cls)}
+    for key, value in values.items():
+        name = f"{path}.{key}" if path else key
+        problems += [
+            f"{name} must be {bound}, not {number!r}"
+            for number in (value if isinstance(value, list) else [value])
+            if (bound := _outside(number, metadata[key]))
+        ]
+    if "options" in hints:
+        values["options"] = extra
+    try:
+        return cls(**values)
+    except TypeError:  # a group is missing; already reported
+        return None
+
+
+def _choice(group: str, raw: Any, problems: list[str]) -> type | None:
+    key, classes = GROUPS[group]
+    chosen = raw.get(key) if isinstance(raw, Mapping) else None
+    if chosen not in classes:
+        problems.append(f"{group}.{key} {chosen!r} is unknown. {did_you_mean(str(chosen), classes)}")
+        return None
+    return classes[chosen]
+
+
+def _elsewhere(key: str, path: str) -> str:
+    found = [name for name, _, _ in describe() if name.rpartition(".")[2] == key and name.rpartition(".")[0] != path]
+    return f" There is {', '.join(found)}." if found else ""
+
+
+def _convert(value: Any, hint: Any, name: str, problems: list[str]) -> Any:
+    """``value`` as the type ``hint``, with the harmless conversions a command line needs."""
+    members = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if value is None and type(None) in members:
+        return None
+    target = next(m for m in members if m is not type(None))
+    origin = typing.get_origin(target)
+    if origin is Literal:
+        choices = typing.get_args(target)
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        if text in choices:
+            return text
+        problems.append(f"{name} {value!r} is unknown. {did_you_mean(str(value), choices)}")
+    elif origin is list:
+        items = list(value) if isinstance(value, (list, tuple)) else [value]
+        return [_convert(item, typing.get_args(target)[0], name, problems) for item in items if item is not None]
+    elif target is bool and isinstance(value, bool):
+        return value
+    elif target is int and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    elif target is float and isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    elif target is str and isinstance(value, (str, int, float)):
+        return str(value)
+    else:
+        words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+        optional = " or null" if len(members) > 1 else ""
+        problems.append(f"{name} must be {words.get(target, target)}{optional}, not {value!r}")
+    return None
+
+
+def _outside(value: Any, bounds: Mapping[str, Any]) -> str:
+    """The range that ``value`` leaves, in words; empty if it is inside."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return ""
+    checks = [
+        ("ge", "at least", lambda v, b: v >= b),
+        ("gt", "above", lambda v, b: v > b),
+        ("le", "at most", lambda v, b: v <= b),
+        ("lt", "below", lambda v, b: v < b),
+    ]
+    limits = [(f"{word} {bounds[key]}", test(value, bounds[key])) for key, word, test in checks if bounds.get(key) is not None]  # fmt: skip
+    return "" if all(ok for _, ok in limits) else " and ".join(text for text, _ in limits)
+
+
+def _contradictions(config: Config) -> list[str]:
+    """Keys that are fine alone but not together."""
+    problems: list[str] = []
+    activation, model, data = config.activation, config.model, config.data
+    if data.val_size + getattr(data, "test_size", 0.0) >= 1:
+        problems.append(f"data.val_size {data.val_size} + data.test_size {getattr(data, 'test_size', 0)} leaves nothing to train on")  # fmt: skip
+    if isinstance(data, Table):
+        problems += [f"data.{key} is missing: data=table needs data.path=my.csv data.target=column" for key in ("path", "target") if not getattr(data, key)]  # fmt: skip
+        for role in ("drop", "numeric", "categorical"):
+            if data.target in getattr(data, role):
+                problems.append(f"data.{role} names the target {data.target!r}; the target must stay out of it")
+        both = sorted(set(data.numeric) & set(data.categorical))
+        problems += [f"column {name!r} is both in data.numeric and in data.categorical" for name in both]
+        if model.name != "mlp":
+            problems.append(f"model={model.name} reads images and data=table has none: use model=mlp")
+    if isinstance(model, ResNet) and (model.depth - 2) % 6:
+        near = max(8, round((model.depth - 2) / 6) * 6 + 2)
+        problems.append(f"model.depth must be 6 n + 2, not {model.depth}; the nearest is {near}")
+    if data.name in ("breast_cancer", "wine", "diabetes") and model.name != "mlp":
+        problems.append(f"model={model.name} reads images and data={data.name} has none: use model=mlp")
+    learnable = {"abu": {"weights"}}.get(activation.kind, set(options_of(activation)) & {"alpha", "beta", "gamma", "a", "b", "scale"})  # fmt: skip
+    unknown = [name for name in getattr(activation, "learn", []) if name not in learnable]
+    if unknown:
+        problems.append(f"activation.learn names {', '.join(unknown)}; {activation.name} can learn {', '.join(sorted(learnable))}")  # fmt: skip
+    for key in ("base", "first", "second"):
+        named = getattr(activation, key, "relu")
+        if named not in set(ACTIVATIONS) - {"native", "custom", "blend"} | {"identity"}:
+            problems.append(f"activation.{key} {named!r} is unknown. {did_you_mean(named, ACTIVATIONS)}")
+    if isinstance(activation, ABU):
+        known = ABU().bases
+        wrong = [base for base in activation.bases if base not in known]
+        problems += [f"activation.bases {base!r} is unknown. {did_you_mean(base, known)}" for base in wrong]
+        if len(set(activation.bases)) < max(1, len(activation.bases)):
+            problems.append(f"activation.bases must be different names and at least one, not {activation.bases}")
+    if isinstance(activation, CustomActivation):
+        package = activation.target.split(".")[0]
+        if not package:
+            problems.append("activation.target is missing: the dotted path of a class, as in my_package.MyActivation")
+        elif config.trust != package:
+            problems.append(f"activation.target {activation.target!r} is somebody's code: add trust={package} to run it")
+    if isinstance(model, (CNN, MLP)) and not model.widths:
+        problems.append("model.widths is empty: give at least one width")
+    metric = config.monitor.removeprefix("val/")
+    known_metrics = [f"val/{name}" for names in METRICS.values() for name in names]
+    if config.monitor != "auto" and (f"val/{metric}" not in known_metrics or metric == config.monitor):
+        problems.append(f"monitor {config.monitor!r} is unknown. {did_you_mean(config.monitor, ['auto', *known_metrics])}")
+    if config.activation_warmup_epochs > config.trainer.max_epochs:
+        problems.append(f"activation_warmup_epochs {config.activation_warmup_epochs} is more than trainer.max_epochs {config.trainer.max_epochs}: the activations would never learn")  # fmt: skip
+    return problems

@@ -1,0 +1,28 @@
+"""Reading, checking, splitting and preparing data."""
+
+from __future__ import annotations
+
+from adaptact import config
+from adaptact.data.parts import PARTS, Part, Prepared
+
+__all__ = ["PARTS", "Part", "Prepared", "load"]
+
+
+def load(options: config.Data) -> Prepared:
+    """Read the data set that a configuration names.
+
+    Raises:
+        DataError: whatever is wrong with the files, with the way out.
+    """
+    if isinstance(options, config.Table):
+        from adaptact.data import table
+
+        return table.load(options)
+    if isinstance(options, config.Idx):
+        from adaptact.data import idx
+
+        return idx.load(options)
+    from adaptact.data import bundled
+
+    assert isinstance(options, config.Bundled)
+    return bundled.load(options)

@@ -1,0 +1,135 @@
+"""Batches: tensors that live on the device, a batch as one index operation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import lightning as L
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler, TensorDataset
+
+from adaptact import config
+from adaptact.data.parts import PARTS, Part, Prepared
+from adaptact.errors import DataError
+
+EVALUATION_ROWS = 1024  # rows per batch where nothing is learned
+
+
+class BatchIndices(Sampler[Tensor]):
+    """Row numbers of each batch; the order depends on the seed and the epoch alone.
+
+    A last batch of one row is left out when shuffled: batch normalisation cannot use it.
+    """
+
+    def __init__(self, rows: int, batch_size: int, *, shuffle: bool, seed: int = 0) -> None:
+        self.rows, self.batch_size, self.shuffle, self.seed = rows, batch_size, shuffle, seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning at the start of each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        full, rest = divmod(self.rows, self.batch_size)
+        return full + (rest > (1 if self.shuffle and full else 0))
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.shuffle:
+            state = np.random.SeedSequence([self.seed, self.epoch]).generate_state(1, np.uint64)[0]
+            order = torch.randperm(self.rows, generator=torch.Generator().manual_seed(int(state) % 2**63))
+        else:
+            order = torch.arange(self.rows)
+        yield from order.split(self.batch_size)[: len(self)]
+
+
+class ResidentLoader:
+    """Batches of tensors that stay where they are. Lightning looks for ``set_epoch`` at these two attributes."""
+
+    batch_sampler = None
+
+    def __init__(self, part: Part, sampler: BatchIndices) -> None:
+        self.part, self.sampler = part, sampler
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        x, y = self.part.x, self.part.y
+        if not self.sampler.shuffle:
+            size = self.sampler.batch_size
+            yield from zip(x.split(size), y.split(size), strict=True)
+            return
+        for rows in self.sampler:
+            rows = rows.to(x.device)
+            yield x[rows], y[rows]
+
+
+class DataModule(L.LightningDataModule):
+    """Loaders of prepared data.
+
+    Args:
+        data: split and prepared.
+        options: ``batch_size``, ``resident``, ``num_workers``.
+        seed: of the order of training rows.
+
+    Raises:
+        DataError: a batch larger than the training part.
+    """
+
+    def __init__(self, data: Prepared, options: config.Data, seed: int) -> None:
+        super().__init__()
+        if options.batch_size > len(data.parts["train"]):
+            raise DataError(
+                f"data.batch_size={options.batch_size} is more than the {len(data.parts['train'])} training rows: "
+                "set a smaller one"
+            )
+        self.data, self.options, self.seed = data, options, seed
+        self.parts = data.parts
+        self.resident = options.resident != "false"
+
+    def setup(self, stage: str) -> None:
+        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        if self.options.resident == "auto":
+            self.resident = _bytes(self.data) < _free_bytes(device) / 4
+        if self.resident:
+            self.parts = {name: Part(p.x.to(device), p.y.to(device)) for name, p in self.data.parts.items()}
+
+    def train_dataloader(self) -> ResidentLoader | DataLoader[Tensor]:
+        return self._loader("train", self.options.batch_size, shuffle=True)
+
+    def val_dataloader(self) -> ResidentLoader | DataLoader[Tensor]:
+        return self.evaluation("val")
+
+    def test_dataloader(self) -> ResidentLoader | DataLoader[Tensor]:
+        return self.evaluation("test")
+
+    def evaluation(self, part: str) -> ResidentLoader | DataLoader[Tensor]:
+        """One part in its own order, in batches for evaluation."""
+        assert part in PARTS
+        return self._loader(part, max(self.options.batch_size, EVALUATION_ROWS), shuffle=False)
+
+    def _loader(self, part: str, batch_size: int, *, shuffle: bool) -> ResidentLoader | DataLoader[Tensor]:
+        rows = self.parts[part]
+        sampler = BatchIndices(len(rows), batch_size, shuffle=shuffle, seed=self.seed)
+        if self.resident:
+            return ResidentLoader(rows, sampler)
+        workers = self.options.num_workers
+        return DataLoader(
+            TensorDataset(rows.x, rows.y),
+            sampler=sampler,  # type: ignore[arg-type]  # whole batches of indices: a batch is one index operation
+            batch_size=None,
+            num_workers=workers,
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=workers > 0 and shuffle,
+        )
+
+
+def _bytes(data: Prepared) -> int:
+    return sum(t.numel() * t.element_size() for p in data.parts.values() for t in (p.x, p.y))
+
+
+def _free_bytes(device: torch.device) -> float:
+    """Free memory of a GPU; on a CPU the data is in memory already."""
+    return float(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else float("inf")

@@ -1,0 +1,121 @@
+"""Prepared data: what every reader gives and every network takes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from sklearn.model_selection import train_test_split
+from torch import Tensor
+
+from adaptact.errors import DataError
+
+Task = Literal["classification", "regression"]
+PARTS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of one split: ``x`` of shape (rows, *input_shape) in float32, ``y`` (rows,): int64 classes or float32."""
+
+    x: Tensor
+    y: Tensor
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+class Preparation(Protocol):
+    """What turned raw rows into tensors; kept with the run, so that new rows can be treated alike."""
+
+    def save(self, folder: Path) -> None: ...
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set, split and prepared with what was learned on its training part alone.
+
+    Args:
+        labels: class names in the order of their numbers, as written in the source; empty for regression.
+        center, scale: the target is (value - center) / scale; 0 and 1 for classification.
+        fingerprint: SHA-256 of the source, the same wherever and whenever it is read.
+        notes: what the reader decided and a person should know.
+    """
+
+    name: str
+    task: Task
+    parts: dict[str, Part]
+    fingerprint: str
+    labels: list[str] = field(default_factory=list)
+    center: float = 0.0
+    scale: float = 1.0
+    preparation: Preparation | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return tuple(self.parts["train"].x.shape[1:])
+
+    @property
+    def n_outputs(self) -> int:
+        return len(self.labels) if self.task == "classification" else 1
+
+
+def fingerprint(pieces: Iterable[bytes | np.ndarray]) -> str:
+    """SHA-256 of the pieces in their order."""
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece if isinstance(piece, bytes) else np.ascontiguousarray(piece).tobytes())
+    return digest.hexdigest()
+
+
+def split_rows(
+    y: np.ndarray, task: Task, *, val_size: float, test_size: float, seed: int, labels: list[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Row numbers per part: disjoint, together all rows, stratified by class for classification.
+
+    With ``test_size`` 0 there are only a training and a validation part (the test part is an official one).
+
+    Raises:
+        DataError: too few rows, or too few of a class to have one in every part.
+    """
+    rows = np.arange(len(y))
+    n_parts = 3 if test_size else 2
+    if task == "classification":
+        counts = np.bincount(y)
+        for number in np.flatnonzero((counts > 0) & (counts < n_parts)):
+            name = labels[number] if labels else number
+            raise DataError(
+                f"class {name!r} has {counts[number]} row{'s' if counts[number] > 1 else ''}, too few to be in each of "
+                f"{n_parts} parts: collect more, merge it with another class, or leave its rows out"
+            )
+    stratify = y if task == "classification" else None
+    rest, held = rows, {}
+    try:
+        for part, share in (("test", test_size), ("val", val_size / (1 - test_size))):
+            if share:
+                rest, held[part] = train_test_split(
+                    rest, test_size=share, random_state=seed, stratify=None if stratify is None else stratify[rest]
+                )
+    except ValueError as error:
+        raise DataError(f"cannot split {len(y)} rows into training, validation and test part: {error}") from None
+    return {"train": np.sort(rest), **{part: np.sort(index) for part, index in held.items()}}
+
+
+def standardize(y: np.ndarray) -> tuple[float, float]:
+    """Center and scale of a regression target; a constant target has scale 1."""
+    spread = float(y.std())
+    return float(y.mean()), spread if spread > 0 else 1.0
+
+
+def classes(y: np.ndarray) -> Tensor:
+    return torch.from_numpy(y.astype(np.int64))
+
+
+def values(y: np.ndarray, center: float, scale: float) -> Tensor:
+    return torch.from_numpy(((y - center) / scale).astype(np.float32))

@@ -1,0 +1,220 @@
+"""A company's table: a CSV file with a header, one row per case, one column to predict."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import zipfile
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from skops import io as skops_io
+from skops.io.exceptions import UntrustedTypesFoundException
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
+
+from adaptact import config, records
+from adaptact.data.parts import Part, Prepared, Task, classes, fingerprint, split_rows, standardize, values
+from adaptact.errors import DataError, did_you_mean
+
+MISSING = {"", "?", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"}
+MOST_CLASSES = 20  # a numeric target with more distinct values is a quantity
+IDENTIFIER_SHARE = 0.95
+TRUSTED = ["numpy.dtype"]  # beyond what skops trusts by itself; a description of numbers, it runs nothing
+
+
+def load(options: config.Table) -> Prepared:
+    """Read, check, split, prepare: everything that is learned is learned on the training part.
+
+    Raises:
+        DataError: an unreadable file, a missing column, a target or a split that cannot be trained on.
+    """
+    raw = read_bytes(options.path)
+    frame = parse(raw, options.path)
+    check_columns(frame, options)
+    notes: list[str] = []
+    target = frame.pop(options.target)
+    known = target.notna()
+    if not known.all():
+        notes.append(f"{int((~known).sum())} rows without a value of {options.target!r} were left out")
+        frame, target = frame[known], target[known]
+    roles = infer_roles(frame, options, notes)
+    task = infer_task(target, options)
+    labels, y = encode_target(target, task, options)
+    rows = split_rows(
+        y, task, val_size=options.val_size, test_size=options.test_size, seed=options.split_seed, labels=labels
+    )
+    preparation = TablePreparation.fit(frame.iloc[rows["train"]], roles, options, labels)
+    center, scale = standardize(y[rows["train"]]) if task == "regression" else (0.0, 1.0)
+    y_tensor = values(y, center, scale) if task == "regression" else classes(y)
+    parts = {part: Part(preparation.transform(frame.iloc[index]), y_tensor[index]) for part, index in rows.items()}
+    name = Path(options.path).name.split(".")[0] or "table"
+    return Prepared(name, task, parts, fingerprint([raw]), labels, center, scale, preparation, notes)
+
+
+def read_bytes(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"data.path={path} cannot be read: {error.strerror}") from None
+
+
+def parse(raw: bytes, path: str) -> pd.DataFrame:
+    """Every cell as text, without the blanks around it; missing-value marks become NaN."""
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}): save it as UTF-8") from None
+    try:
+        frame = pd.read_csv(
+            StringIO(text), sep=separator(text), dtype=object, keep_default_na=False, skipinitialspace=True
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
+        raise DataError(f"{path} is no readable CSV table: {error}") from None
+    frame.columns = [str(name).strip() for name in frame.columns]
+    repeated = frame.columns[frame.columns.duplicated()]
+    if len(repeated):
+        raise DataError(f"{path} has two columns called {repeated[0]!r}: rename one")
+    if frame.empty:
+        raise DataError(f"{path} has a header but no rows")
+    return frame.apply(lambda column: column.str.strip().where(lambda s: ~s.isin(MISSING), np.nan))
+
+
+def separator(text: str) -> str:
+    """The most frequent of comma, semicolon, tab and bar in the header, outside quotes."""
+    header = re.sub(r'"[^"]*"', "", text.lstrip().split("\n", 1)[0])
+    return max(",;\t|", key=header.count)
+
+
+def check_columns(frame: pd.DataFrame, options: config.Table) -> None:
+    for key in ("target", "drop", "numeric", "categorical"):
+        named = getattr(options, key)
+        for name in [named] if isinstance(named, str) else named:
+            if name not in frame.columns:
+                raise DataError(f"data.{key}: {options.path} has no column {name!r}. {did_you_mean(name, frame.columns)}")
+
+
+def infer_roles(frame: pd.DataFrame, options: config.Table, notes: list[str]) -> dict[str, list[str]]:
+    """Column names by role: numeric, categorical. Constant columns and identifiers are left out, with a note."""
+    roles: dict[str, list[str]] = {"numeric": [], "categorical": []}
+    for name in frame.columns:
+        column = frame[name].dropna()
+        if name in options.drop:
+            continue
+        if name in options.numeric:
+            if _as_numbers(column) is None:
+                wrong = next(v for v in column if _as_numbers(pd.Series([v])) is None)
+                raise DataError(f"data.numeric: column {name!r} has values that are no numbers, as {wrong!r}")
+            roles["numeric"].append(name)
+        elif name in options.categorical:
+            roles["categorical"].append(name)
+        elif column.nunique() <= (0 if column.empty else 1) and not frame[name].isna().any():
+            notes.append(f"column {name!r} has one value only and was left out")
+        elif column.empty:
+            notes.append(f"column {name!r} is empty and was left out")
+        elif _as_numbers(column) is not None:
+            roles["numeric"].append(name)
+        elif len(column) > 20 and column.nunique() > IDENTIFIER_SHARE * len(column):
+            notes.append(f"column {name!r} looks like an identifier and was left out; data.categorical=[...] keeps it")
+        else:
+            roles["categorical"].append(name)
+    if not any(roles.values()):
+        raise DataError(f"{options.path} has no column to predict {options.target!r} from")
+    return roles
+
+
+def _as_numbers(column: pd.Series) -> pd.Series | None:
+    numbers = pd.to_numeric(column, errors="coerce")
+    return numbers if np.isfinite(numbers.astype(float)).all() else None
+
+
+def infer_task(target: pd.Series, options: config.Table) -> Task:
+    distinct, numeric = target.nunique(), _as_numbers(target) is not None
+    if distinct < 2:
+        raise DataError(f"the target {options.target!r} has {distinct} value: nothing to learn; name another column")
+    if options.task == "auto":
+        return "regression" if numeric and distinct > MOST_CLASSES else "classification"
+    if options.task == "regression" and not numeric:
+        wrong = next(v for v in target if _as_numbers(pd.Series([v])) is None)
+        raise DataError(f"data.task=regression: the target {options.target!r} has values that are no numbers, as {wrong!r}")
+    return options.task
+
+
+def encode_target(target: pd.Series, task: Task, options: config.Table) -> tuple[list[str], np.ndarray]:
+    """Labels as written, in sorted order (numbers by size), and each row's number or value."""
+    if task == "regression":
+        return [], pd.to_numeric(target).to_numpy(dtype=np.float64)
+    labels = sorted(target.unique(), key=float if _as_numbers(target) is not None else str)
+    if len(labels) > len(target) / 2:
+        raise DataError(f"the target {options.target!r} has {len(labels)} different labels in {len(target)} rows: too many classes")
+    return labels, target.map({label: i for i, label in enumerate(labels)}).to_numpy(dtype=np.int64)
+
+
+@dataclass
+class TablePreparation:
+    """Raw rows to one float32 row each: numbers imputed and scaled, missing cells marked, categories one-hot."""
+
+    transformer: ColumnTransformer
+    roles: dict[str, list[str]]
+    target: str
+    labels: list[str]
+
+    @classmethod
+    def fit(
+        cls, frame: pd.DataFrame, roles: dict[str, list[str]], options: config.Table, labels: list[str]
+    ) -> TablePreparation:
+        numeric, categorical = roles["numeric"], roles["categorical"]
+        cells = to_cells(frame, roles)
+        scaler = StandardScaler()
+        if options.scaling == "quantile":
+            n_quantiles = max(10, min(1000, len(frame) // 30))
+            scaler = QuantileTransformer(
+                n_quantiles=min(n_quantiles, len(frame)), output_distribution="normal", subsample=None, random_state=0
+            )
+        incomplete = [name for name in numeric if cells[name].isna().any()]
+        encoder = OneHotEncoder(
+            max_categories=options.max_categories, handle_unknown="infrequent_if_exist", sparse_output=False
+        )
+        steps = [
+            ("numeric", make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), scaler), numeric),
+            ("missing", MissingIndicator(features="all"), incomplete),
+            ("categorical", encoder, categorical),
+        ]
+        transformer = ColumnTransformer([step for step in steps if step[2]])
+        return cls(transformer.fit(cells), roles, options.target, labels)
+
+    def transform(self, frame: pd.DataFrame) -> torch.Tensor:
+        """(rows, features) in float32."""
+        dense = self.transformer.transform(to_cells(frame, self.roles))
+        return torch.from_numpy(np.ascontiguousarray(dense, dtype=np.float32))
+
+    @classmethod
+    def load(cls, folder: Path) -> TablePreparation:
+        """The inverse of :meth:`save`. skops builds only types known to be harmless; nothing else is imported."""
+        try:
+            plain = json.loads((folder / "columns.json").read_text(encoding="utf-8"))
+            transformer = skops_io.load(folder / "transformer.skops", trusted=TRUSTED)
+            return cls(transformer, plain["roles"], plain["target"], plain["labels"])
+        except (OSError, ValueError, KeyError, TypeError, UntrustedTypesFoundException, zipfile.BadZipFile) as error:
+            raise DataError(f"{folder} holds no preparation that can be read: {error}") from None
+
+    def save(self, folder: Path) -> None:
+        """``transformer.skops`` and ``columns.json``: nothing in them is executed when they are loaded."""
+        folder.mkdir(exist_ok=True)
+        skops_io.dump(self.transformer, folder / "transformer.skops")
+        plain = {"schema": 1, "roles": self.roles, "target": self.target, "labels": self.labels}
+        records.write_json(folder / "columns.json", plain)
+
+
+def to_cells(frame: pd.DataFrame, roles: dict[str, list[str]]) -> pd.DataFrame:
+    """Numeric columns as float64 with NaN where missing, categorical ones as text with "" where missing."""
+    numbers = {name: pd.to_numeric(frame[name]).astype(np.float64) for name in roles["numeric"]}
+    texts = {name: frame[name].fillna("").astype(object) for name in roles["categorical"]}
+    return pd.DataFrame({**numbers, **texts}, index=frame.index)

@@ -1,0 +1,1 @@
+"""Jobs: thin entry points over plain functions, imported by name and late."""

@@ -1,0 +1,65 @@
+"""``train``: one run."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from adaptact import clock
+from adaptact.config import Config
+from adaptact.records import Record
+
+
+def run(settings: Config) -> None:
+    """Train and print a short table of results; the last line on stdout is the path of the run folder."""
+    begun = time.perf_counter()
+    with Console(stderr=True).status("loading torch and lightning"):
+        from adaptact.training.run import train
+    record, folder = train(settings, started=clock.take_process_start(), import_s=time.perf_counter() - begun)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(results_table(record))
+    if record.layers and any("gap" in layer and len(layer) > 3 for layer in record.layers):
+        console.print(layers_table(record))
+    if record.status != "finished":
+        console.print(escape(f"{record.status}: {record.reason}"))
+    print(folder, flush=True)
+
+
+def results_table(record: Record) -> Table:
+    """Metrics of the best checkpoint on the three parts."""
+    rows = record.data["rows"]
+    title = f"{record.data['name']}, {record.model['name']}, {record.activation}, seed {record.seed}"
+    table = Table(title=escape(title), caption=caption(record), title_justify="left", caption_justify="left")
+    table.add_column("metric")
+    for part in ("train", "val", "test"):
+        table.add_column(f"{part} ({rows[part]:,} rows)", justify="right")
+    for name in record.metrics["test"]:
+        table.add_row(name, *(f"{record.metrics[part][name]:.4g}" for part in ("train", "val", "test")))
+    return table
+
+
+def caption(record: Record) -> str:
+    monitor, speed, model = record.monitor, record.speed, record.model
+    best = "-" if monitor["best"] is None else f"{monitor['best']:.4g}"
+    epoch = "-" if monitor["best_epoch"] is None else monitor["best_epoch"] + 1
+    return (
+        f"best checkpoint: epoch {epoch} by {monitor['name']} {best}. Trained for {speed['fit_s']:.1f} s. "
+        f"{model['parameters']:,} parameters, {model['activation_parameters']} of them in {model['sites']} activations."
+    )
+
+
+def layers_table(record: Record) -> Table:
+    """What each activation learned. Where the gap is small, alpha says little."""
+    keys = dict.fromkeys(k for layer in record.layers for k, v in layer.items() if isinstance(v, float) and k != "gap")
+    table = Table(title="learned activations", title_justify="left")
+    table.add_column("site")
+    for key in (*keys, "gap"):
+        table.add_column(key, justify="right")
+    for layer in record.layers:
+        cells = ("-" if layer.get(key) is None else f"{layer[key]:.3f}" for key in (*keys, "gap"))
+        table.add_row(escape(layer["name"]), *cells)
+    return table

@@ -1,0 +1,164 @@
+"""From words to a checked configuration.
+
+``make <job> name=value ...``, ``adaptact <job> name=value ...`` and ``python -m adaptact <job> name=value ...`` are the
+same. make's words come from the environment, with no shell in between. Values that are text (paths, column names) are
+quoted for Hydra, whose grammar would refuse or split them; everything else is Hydra's own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from adaptact import config
+from adaptact.errors import ConfigError, did_you_mean
+from adaptact.records import conf_dir
+
+MAKE_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*=")  # PYTHON=, TORCH_INDEX=: for the Makefile, not for the job
+
+
+def words_from_make(environment: Mapping[str, str]) -> list[str]:
+    """The ``name=value`` words that were typed after ``make <job>``, in their order, exactly as typed.
+
+    GNU make hands them on in MAKEFLAGS, last one first, after ``--``, with blanks and backslashes escaped by a
+    backslash and dollars doubled.
+
+    >>> words_from_make({"MAKEFLAGS": r"s -j2 -- data.target=解約 data.path=a\\ b,$$c.csv"})
+    ['data.path=a b,$c.csv', 'data.target=解約']
+    """
+    words = re.findall(r"(?:\\.|[^\s\\])+", environment.get("MAKEFLAGS", ""), flags=re.DOTALL)
+    typed = words[words.index("--") + 1 :] if "--" in words else []
+    plain = [re.sub(r"\\(.)", r"\1", word, flags=re.DOTALL).replace("$$", "$") for word in reversed(typed)]
+    return [word for word in plain if not MAKE_VARIABLE.match(word)]
+
+
+def hydra_words(words: list[str], groups: dict[str, list[str]]) -> tuple[list[str], bool]:
+    """Words as Hydra takes them, and whether they ask for several runs.
+
+    Args:
+        words: as typed.
+        groups: the choices of each configuration group.
+
+    Raises:
+        ConfigError: words that are no ``name=value``, unknown choices; all at once.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import OverrideParseException
+
+    parser = OverridesParser.create()
+    problems: list[str] = []
+    result: list[str] = []
+    several = False
+    expects_value = False
+    for word in words:
+        if word.startswith("-") or expects_value:
+            expects_value = word in {"--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--cfg", "-c", "--package", "-p", "--info", "-i"}  # fmt: skip
+            result.append(word)
+            continue
+        key, separator, value = word.partition("=")
+        name = key.lstrip("+~")
+        if not separator and not key.startswith("~"):
+            problems.append(f"{word!r} is not of the form name=value")
+            continue
+        if name.startswith("hydra") or key.startswith("~"):
+            result.append(word)
+            continue
+        if name in groups:
+            choices = [c.strip() for c in value.split(",")]
+            unknown = [c for c in choices if c not in groups[name] and not c.startswith(("choice(", "glob("))]
+            if unknown and "(" not in value:
+                problems += [f"{name}={c} is unknown. {did_you_mean(c, groups[name])}" for c in unknown]
+                continue
+            several |= len(choices) > 1 or "(" in value
+            result.append(word)
+            continue
+        quoted = f"++{name}={_for_hydra(name, value)}"
+        try:
+            several |= parser.parse_override(quoted).is_sweep_override()
+        except OverrideParseException:
+            quoted = f"++{name}={_quote(value)}"
+        result.append(quoted)
+    if problems:
+        raise ConfigError(problems)
+    return result, several
+
+
+def _for_hydra(name: str, value: str) -> str:
+    types = [str(t) for t in config.field_types(name)]
+    if any(t.startswith("list[str]") for t in types):
+        return value if value in {"null", "[]"} else f"[{','.join(map(_quote, _split(value)))}]"
+    is_text = any(t in {"<class 'str'>", "str | None"} for t in types)
+    if is_text and not (value == "null" and "str | None" in types) and name not in {"monitor"}:
+        return _quote(value)
+    return value
+
+
+def _split(value: str) -> list[str]:
+    """The items of ``[a, b c]`` or ``a,b c``; an item in quotes keeps its commas."""
+    inner = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    items = re.findall(r"""\s*("[^"]*"|'[^']*'|[^,]*)\s*(?:,|$)""", inner)
+    return [item.strip() for item in items if item.strip()]
+
+
+def _quote(text: str) -> str:
+    """``text`` as a quoted value of Hydra's grammar that comes out as it went in, interpolations included."""
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1]  # quoted by the user already
+    return QuotedString(text.replace("${", "\\${"), Quote.single).with_quotes()
+
+
+def group_choices(words: list[str]) -> dict[str, list[str]]:
+    """Choices of every configuration group: the files of ``conf/`` and of a ``--config-dir`` of the user's."""
+    folders = [conf_dir()]
+    folders += [Path(words[i + 1]) for i, w in enumerate(words[:-1]) if w in {"--config-dir", "-cd"}]
+    folders += [Path(w.partition("=")[2]) for w in words if w.startswith("--config-dir=")]
+    groups: dict[str, list[str]] = {}
+    for folder in folders:
+        for file in sorted(folder.glob("*/*.yaml")):
+            groups.setdefault(file.parent.name, []).append(file.stem)
+    return groups
+
+
+def run_job(job: str, words: list[str], task: Callable[[config.Config], None]) -> None:
+    """Compose the configuration, check it, and give it to ``task``: once, or once per combination of a sweep."""
+    prepared, several = hydra_words(words, group_choices(words))
+    if several and not {"-m", "--multirun"} & set(prepared):
+        prepared.append("--multirun")
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    def checked(composed: Any) -> None:
+        task(config.from_dict(OmegaConf.to_container(composed, resolve=True)))  # type: ignore[arg-type]
+
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on; the message is ours
+    sys.argv = [f"adaptact {job}", *prepared]
+    try:
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=job)(checked)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError([str(error).strip()]) from error
+
+
+def help_text(job: str) -> str:
+    """Every key with its default and its meaning, from the schema; and the choices of every group."""
+    lines = [f"{job}: name=value ...", "", "choices"]
+    for group, choices in group_choices([]).items():
+        lines.append(f"  {group}={'|'.join(choices)}")
+    lines += ["", "keys"]
+    for key, field, choices in config.describe():
+        default = field.default if field.default is not config.dataclasses.MISSING else None
+        if field.default_factory is not config.dataclasses.MISSING:
+            default = field.default_factory()
+        if dict(config.GROUPS).get(key.partition(".")[0]) and key.endswith((".name", ".kind")):
+            continue
+        shown = "null" if default is None else str(default).lower() if isinstance(default, bool) else default
+        only = f" [{choices}]" if choices else ""
+        lines.append(f"  {key}={shown}\n      {field.metadata.get('help', '')}{only}")
+    return "\n".join(lines)

@@ -1,0 +1,35 @@
+"""Builders of networks: plain PyTorch modules that don't know which activation they will get.
+
+Every builder takes the shape of one input (without the batch) and the number of outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from adaptact.errors import ConfigError, did_you_mean
+from adaptact.models.cnn import cnn
+from adaptact.models.mlp import mlp
+from adaptact.models.resnet import resnet
+
+MODELS: dict[str, Callable[..., nn.Module]] = {"mlp": mlp, "cnn": cnn, "resnet": resnet}
+
+
+def build(name: str, input_shape: tuple[int, ...], n_outputs: int, **options: Any) -> nn.Module:
+    """A new network with freshly drawn weights.
+
+    Raises:
+        ConfigError: an unknown name, or an input that the network cannot read.
+    """
+    if name not in MODELS:
+        raise ConfigError([f"model {name!r} is unknown. {did_you_mean(name, MODELS)}"])
+    try:
+        return MODELS[name](input_shape, n_outputs, **options)
+    except ValueError as error:
+        raise ConfigError([f"model={name}: {error}"]) from None
+
+
+__all__ = ["MODELS", "build", "cnn", "mlp", "resnet"]

@@ -1,0 +1,142 @@
+"""What a run leaves behind: its folder, its files, and the Record that machines read."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import re
+import tempfile
+import time
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from adaptact.errors import UserError
+
+SCHEMA = 1
+SCHEMA_FILE = Path(__file__).parent / "schemas" / "result.json"
+
+
+@dataclass
+class Record:
+    """``result.json``: what was run, what came out, how steadily, how fast. See ``schemas/result.json``."""
+
+    status: str
+    reason: str | None
+    data: dict[str, Any]
+    model: dict[str, Any]
+    activation: str
+    seed: int
+    monitor: dict[str, Any]
+    metrics: dict[str, dict[str, float]]
+    stability: dict[str, Any]
+    speed: dict[str, Any]
+    layers: list[dict[str, Any]]
+    versions: dict[str, str]
+    device: str
+    schema: int = field(default=SCHEMA)
+
+    def save(self, folder: Path) -> None:
+        """Write ``result.json``; values that are not finite become null."""
+        plain = {"schema": self.schema, **dataclasses.asdict(self)}
+        write_json(folder / "result.json", plain)
+
+    @classmethod
+    def load(cls, folder: Path) -> Record:
+        """Read a run folder's record.
+
+        Raises:
+            UserError: no record, a broken one, or one of another schema.
+        """
+        path = folder / "result.json"
+        try:
+            plain = json.loads(path.read_text(encoding="utf-8"))
+            if plain["schema"] != SCHEMA:
+                raise UserError(f"{path} has schema {plain['schema']}; this version of adaptact reads schema {SCHEMA}")
+            return cls(**plain)
+        except FileNotFoundError:
+            raise UserError(f"{folder} is no finished run: it has no result.json") from None
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise UserError(f"{path} is broken ({error}); run again") from None
+
+
+def finite(value: Any) -> Any:
+    """``value`` with every float that is not finite replaced by None, at any depth.
+
+    >>> finite({"a": [1.0, float("nan")]})
+    {'a': [1.0, None]}
+    """
+    if isinstance(value, Mapping):
+        return {str(k): finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that is, at any moment, either the old one or the new one: temporary name, flush, rename."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, plain: Any) -> None:
+    write_text(path, json.dumps(finite(plain), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_yaml(path: Path, plain: Any) -> None:
+    write_text(path, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+
+
+def safe_name(text: str) -> str:
+    """``text`` as part of a file name that every file system takes; letters of any script stay.
+
+    >>> safe_name('a/b:c*?"<>|.. 売上')
+    'a-b-c-売上'
+    """
+    text = re.sub(r"[^\w.=+-]+", "-", unicodedata.normalize("NFC", text))
+    return re.sub(r"-{2,}", "-", text).strip("-. ")[:60].strip("-. ") or "unnamed"
+
+
+def new_run_folder(parent: Path, *, data: str, model: str, activation: str, seed: int) -> Path:
+    """Make ``<time>-<data>-<model>-<activation>-seed<n>`` below ``parent``; never one that exists already."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    name = f"{stamp}-{safe_name(data)}-{safe_name(model)}-{safe_name(activation)}-seed{seed}"
+    for attempt in range(1, 1000):
+        folder = parent / (name if attempt == 1 else f"{name}-{attempt}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UserError(f"cannot make the run folder {folder}: {error.strerror}; set output_dir=") from None
+        return folder
+    raise UserError(f"cannot make a new run folder {parent / name}: 999 of that name exist")
+
+
+def project_root() -> Path:
+    """The clone that holds ``conf/``, or the current folder where adaptact was installed from a wheel."""
+    clone = Path(__file__).resolve().parents[2]
+    return clone if (clone / "conf" / "train.yaml").is_file() else Path.cwd()
+
+
+def conf_dir() -> Path:
+    """The folder of the Hydra groups: ``conf/`` of the clone, or the copy that travels in a wheel."""
+    packaged = Path(__file__).resolve().parent / "conf"
+    return packaged if packaged.is_dir() else project_root() / "conf"

@@ -1,0 +1,1 @@
+"""Training: the LightningModule, optimizer groups, precision; ``train(config)`` leaves a run folder."""

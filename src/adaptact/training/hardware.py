@@ -1,0 +1,63 @@
+"""Devices, precision, versions."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+
+from adaptact import config
+from adaptact.errors import ConfigError
+
+PACKAGES = ("adaptact", "torch", "lightning", "torchmetrics", "hydra-core", "numpy", "pandas", "scikit-learn", "scipy")
+
+
+def accelerator(options: config.Trainer) -> str:
+    """ "gpu" or "cpu".
+
+    Raises:
+        ConfigError: a GPU, or more of them, asked for than there are.
+    """
+    available = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if options.accelerator == "cpu" or (options.accelerator == "auto" and not available):
+        return "cpu"
+    if options.devices > available:
+        asked = f"{options.devices} GPUs" if options.devices > 1 else "a GPU"
+        raise ConfigError(
+            [f"trainer.accelerator={options.accelerator} asks for {asked}, but torch sees {available}: use trainer=cpu"]
+        )
+    return "gpu"
+
+
+def precision(options: config.Trainer, device: str) -> str:
+    """The precision to train in: "auto" is bf16-mixed on a GPU that supports it, 16-mixed on older ones, 32-true
+    on a CPU.
+
+    Raises:
+        ConfigError: 16-mixed on a CPU, where nothing scales its gradients.
+    """
+    if options.precision == "16-mixed" and device == "cpu":
+        raise ConfigError(["trainer.precision=16-mixed needs a GPU: use bf16-mixed or 32-true on a CPU"])
+    if options.precision != "auto":
+        return options.precision
+    if device == "cpu":
+        return "32-true"
+    return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of what decides the numbers."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def device_name(device: str) -> str:
+    if device == "gpu":
+        return torch.cuda.get_device_name()
+    return f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads"

@@ -1,0 +1,90 @@
+"""Metrics of a whole part of the data, by torchmetrics. Names and meaning are the same everywhere in adaptact."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+import torchmetrics.functional as TF
+import torchmetrics.functional.classification as TFC
+from torch import Tensor
+from torch.nn.functional import nll_loss
+from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
+
+ECE_BINS = 15
+
+
+class Outputs(Metric):
+    """Collects the outputs and targets of a part, over all batches and processes.
+
+    Args:
+        task: "classification" (outputs: logits of shape (rows, classes)) or "regression" (outputs: (rows,)).
+        center, scale: bring a regression target back to its own unit.
+    """
+
+    full_state_update = False
+    outputs: list[Tensor]
+    targets: list[Tensor]
+
+    def __init__(self, task: str, center: float = 0.0, scale: float = 1.0) -> None:
+        super().__init__()
+        self.task, self.center, self.scale = task, center, scale
+        self.add_state("outputs", default=[], dist_reduce_fx="cat")
+        self.add_state("targets", default=[], dist_reduce_fx="cat")
+
+    def update(self, outputs: Tensor, targets: Tensor) -> None:
+        self.outputs.append(outputs.detach().float())
+        self.targets.append(targets)
+
+    def predictions(self) -> tuple[Tensor, Tensor]:
+        """Probabilities of shape (rows, classes) and class numbers; for regression values in the target's unit."""
+        outputs, targets = dim_zero_cat(self.outputs), dim_zero_cat(self.targets)
+        if self.task == "classification":
+            return outputs.softmax(dim=1), targets
+        return outputs.double() * self.scale + self.center, targets.double() * self.scale + self.center
+
+    def compute(self) -> dict[str, Tensor]:
+        predictions, targets = self.predictions()
+        if self.task == "regression":
+            return regression_metrics(predictions, targets)
+        return classification_metrics(dim_zero_cat(self.outputs).log_softmax(dim=1), targets)
+
+
+def classification_metrics(log_probabilities: Tensor, targets: Tensor) -> dict[str, Tensor]:
+    """accuracy, f1_macro, auroc, average_precision (two classes: of the second; more: macro one against the rest),
+    log_loss (natural logarithm), ece (expected calibration error of the predicted class, 15 equal bins).
+
+    Shape:
+        (rows, classes) and (rows,). A metric that is not defined, as auroc where only one class occurs, is NaN.
+    """
+    probabilities = log_probabilities.exp()
+    n_classes = probabilities.shape[1]
+    counts = torch.bincount(targets, minlength=n_classes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torchmetrics warns where a class is absent; NaN says it
+        if n_classes == 2:
+            auroc = TFC.binary_auroc(probabilities[:, 1], targets)
+            precision = TFC.binary_average_precision(probabilities[:, 1], targets)
+        else:
+            auroc = TFC.multiclass_auroc(probabilities, targets, n_classes)
+            precision = TFC.multiclass_average_precision(probabilities, targets, n_classes)
+        undefined = torch.full_like(auroc, float("nan"))
+        return {
+            "accuracy": TFC.multiclass_accuracy(probabilities, targets, n_classes, average="micro"),
+            "f1_macro": TFC.multiclass_f1_score(probabilities, targets, n_classes, average="macro"),
+            "auroc": torch.where((counts > 0).all(), auroc, undefined),
+            "average_precision": torch.where((counts > 0).all(), precision, undefined),
+            "log_loss": nll_loss(log_probabilities, targets),
+            "ece": TFC.multiclass_calibration_error(probabilities, targets, n_classes, n_bins=ECE_BINS),
+        }
+
+
+def regression_metrics(predictions: Tensor, targets: Tensor) -> dict[str, Tensor]:
+    """rmse and mae in the target's unit, r2. Shape: (rows,) both; r2 of fewer than two rows is NaN."""
+    enough = len(targets) > 1
+    return {
+        "rmse": TF.mean_squared_error(predictions, targets, squared=False).float(),
+        "mae": TF.mean_absolute_error(predictions, targets).float(),
+        "r2": TF.r2_score(predictions, targets).float() if enough else torch.tensor(float("nan")),
+    }
