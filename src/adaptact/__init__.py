@@ -18,32 +18,36 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_ACTIVATIONS = (
+_SURGERY = {"Replacement", "named_activations", "param_groups", "replace_activations", "survey"}
+__all__ = [
     "ABU",
     "PELU",
     "Blend",
     "NonlinearityEnhanced",
+    "Replacement",
     "SGBlend",
     "SGBlendAuthors",
     "SSwish",
     "Scaled",
     "Swish",
-)
-_SURGERY = ("Replacement", "named_activations", "param_groups", "replace_activations", "survey")
-__all__ = [*_ACTIVATIONS, *_SURGERY]  # noqa: PLE0604
+    "named_activations",
+    "param_groups",
+    "replace_activations",
+    "survey",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Import torch only when one of its users is asked for: a job answers a wrong word without that wait."""
-    if name in _ACTIVATIONS:
-        from adaptact import activations
-
-        return getattr(activations, name)
+    if name not in __all__:
+        raise AttributeError(f"module 'adaptact' has no attribute {name!r}")
     if name in _SURGERY:
         from adaptact import surgery
 
         return getattr(surgery, name)
-    raise AttributeError(f"module 'adaptact' has no attribute {name!r}")
+    from adaptact import activations
+
+    return getattr(activations, name)
 
 
 def __dir__() -> list[str]:

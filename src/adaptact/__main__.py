@@ -48,6 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
         problems = error.problems if isinstance(error, ConfigError) else [str(error)]
         print("\n".join(f"error: {problem}" for problem in problems), file=sys.stderr)
         return 2
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

@@ -7,23 +7,12 @@ signatures they describe and checks every file under conf/.
 from __future__ import annotations
 
 import dataclasses
-import math
-import types
-import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from adaptact.errors import ConfigError, did_you_mean
-
-
-def option(default: Any, help: str, *, ge: float | None = None, gt: float | None = None, le: float | None = None, lt: float | None = None) -> Any:  # fmt: skip
-    """A dataclass field with its explanation and its range."""
-    metadata = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt}
-    if isinstance(default, list):
-        return field(default_factory=lambda: list(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
-
+from adaptact.schema import Checker, option, types_of
 
 # --- activation ------------------------------------------------------------------------------------------------
 
@@ -333,10 +322,9 @@ def from_dict(raw: Mapping[str, Any]) -> Config:
     Traceback (most recent call last):
     adaptact.errors.ConfigError: unknown key 'sed'. Did you mean 'seed'? ...
     """
-    problems: list[str] = []
-    config = _build(Config, raw, "", problems)
-    if not problems:
-        problems += _contradictions(config)
+    checker = Checker(GROUPS, (key for key, _, _ in describe()))
+    config = checker.build(Config, raw)
+    problems = checker.problems or _contradictions(config)
     if problems:
         raise ConfigError(problems)
     return config
@@ -364,15 +352,15 @@ def field_types(key: str) -> list[Any]:
     elif section in GROUPS:
         classes = list(GROUPS[section][1].values())
     else:
-        hint = _hints(Config).get(section)
-        classes = [hint] if dataclasses.is_dataclass(hint) else []
-    return list({str(t): t for c in classes if (t := _hints(c).get(name)) is not None}.values())
+        hint = types_of(Config).get(section)
+        classes = [hint] if isinstance(hint, type) and dataclasses.is_dataclass(hint) else []
+    return list({str(t): t for c in classes if (t := types_of(c).get(name)) is not None}.values())
 
 
 def describe() -> Iterator[tuple[str, dataclasses.Field[Any], str]]:
     """Every key that can be set: (dotted key, field, for which choices)."""
     for f in dataclasses.fields(Config):
-        hint = _hints(Config)[f.name]
+        hint = types_of(Config)[f.name]
         if f.name in GROUPS:
             seen: dict[str, tuple[dataclasses.Field[Any], list[str]]] = {}
             for choice, cls in GROUPS[f.name][1].items():
@@ -388,116 +376,20 @@ def describe() -> Iterator[tuple[str, dataclasses.Field[Any], str]]:
             yield f.name, f, ""
 
 
-def _hints(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
-
-
-def _build(cls: type, raw: Any, path: str, problems: list[str]) -> Any:
-    if not isinstance(raw, Mapping):
-        problems.append(f"{path or 'the configuration'} must be a set of keys, not {raw!r}")
-        return None
-    hints = _hints(cls)
-    values: dict[str, Any] = {}
-    extra: dict[str, Any] = {}
-    for key, value in raw.items():
-        name = f"{path}.{key}" if path else str(key)
-        if key not in hints or key == "options":
-            if "options" in hints:
-                extra[str(key)] = value
-            else:
-                problems.append(f"unknown key {name!r}. {did_you_mean(str(key), hints)}{_elsewhere(str(key), path)}")
-        elif not path and key in GROUPS:
-            choice = _choice(str(key), value, problems)
-            values[key] = _build(choice, value, name, problems) if choice else None
-        elif dataclasses.is_dataclass(hints[key]):
-            values[key] = _build(hints[key], value, name, problems)
-        else:
-            values[key] = _convert(value, hints[key], name, problems)
-    if not path:
-        problems += [f"{group} is missing: choose one with {group}=<name>" for group in GROUPS if group not in raw]
-    metadata = {f.name: f.metadata for f in dataclasses.fields(cls)}
-    for key, value in values.items():
-        name = f"{path}.{key}" if path else key
-        problems += [
-            f"{name} must be {bound}, not {number!r}"
-            for number in (value if isinstance(value, list) else [value])
-            if (bound := _outside(number, metadata[key]))
-        ]
-    if "options" in hints:
-        values["options"] = extra
-    try:
-        return cls(**values)
-    except TypeError:  # a group is missing; already reported
-        return None
-
-
-def _choice(group: str, raw: Any, problems: list[str]) -> type | None:
-    key, classes = GROUPS[group]
-    chosen = raw.get(key) if isinstance(raw, Mapping) else None
-    if chosen not in classes:
-        problems.append(f"{group}.{key} {chosen!r} is unknown. {did_you_mean(str(chosen), classes)}")
-        return None
-    return classes[chosen]
-
-
-def _elsewhere(key: str, path: str) -> str:
-    found = [name for name, _, _ in describe() if name.rpartition(".")[2] == key and name.rpartition(".")[0] != path]
-    return f" There is {', '.join(found)}." if found else ""
-
-
-def _convert(value: Any, hint: Any, name: str, problems: list[str]) -> Any:
-    """``value`` as the type ``hint``, with the harmless conversions a command line needs."""
-    members = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    if value is None and type(None) in members:
-        return None
-    target = next(m for m in members if m is not type(None))
-    origin = typing.get_origin(target)
-    if origin is Literal:
-        choices = typing.get_args(target)
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        if text in choices:
-            return text
-        problems.append(f"{name} {value!r} is unknown. {did_you_mean(str(value), choices)}")
-    elif origin is list:
-        items = list(value) if isinstance(value, (list, tuple)) else [value]
-        return [_convert(item, typing.get_args(target)[0], name, problems) for item in items if item is not None]
-    elif target is bool and isinstance(value, bool):
-        return value
-    elif target is int and isinstance(value, int) and not isinstance(value, bool):
-        return value
-    elif target is float and isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
-    elif target is str and isinstance(value, (str, int, float)):
-        return str(value)
-    else:
-        words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-        optional = " or null" if len(members) > 1 else ""
-        problems.append(f"{name} must be {words.get(target, target)}{optional}, not {value!r}")
-    return None
-
-
-def _outside(value: Any, bounds: Mapping[str, Any]) -> str:
-    """The range that ``value`` leaves, in words; empty if it is inside."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return ""
-    checks = [
-        ("ge", "at least", lambda v, b: v >= b),
-        ("gt", "above", lambda v, b: v > b),
-        ("le", "at most", lambda v, b: v <= b),
-        ("lt", "below", lambda v, b: v < b),
-    ]
-    limits = [(f"{word} {bounds[key]}", test(value, bounds[key])) for key, word, test in checks if bounds.get(key) is not None]  # fmt: skip
-    return "" if all(ok for _, ok in limits) else " and ".join(text for text, _ in limits)
-
-
 def _contradictions(config: Config) -> list[str]:
     """Keys that are fine alone but not together."""
     problems: list[str] = []
     activation, model, data = config.activation, config.model, config.data
     if data.val_size + getattr(data, "test_size", 0.0) >= 1:
-        problems.append(f"data.val_size {data.val_size} + data.test_size {getattr(data, 'test_size', 0)} leaves nothing to train on")  # fmt: skip
+        problems.append(
+            f"data.val_size {data.val_size} + data.test_size {getattr(data, 'test_size', 0)} leaves nothing to train on"
+        )
     if isinstance(data, Table):
-        problems += [f"data.{key} is missing: data=table needs data.path=my.csv data.target=column" for key in ("path", "target") if not getattr(data, key)]  # fmt: skip
+        problems += [
+            f"data.{key} is missing: data=table needs data.path=my.csv data.target=column"
+            for key in ("path", "target")
+            if not getattr(data, key)
+        ]
         for role in ("drop", "numeric", "categorical"):
             if data.target in getattr(data, role):
                 problems.append(f"data.{role} names the target {data.target!r}; the target must stay out of it")
@@ -510,10 +402,14 @@ def _contradictions(config: Config) -> list[str]:
         problems.append(f"model.depth must be 6 n + 2, not {model.depth}; the nearest is {near}")
     if data.name in ("breast_cancer", "wine", "diabetes") and model.name != "mlp":
         problems.append(f"model={model.name} reads images and data={data.name} has none: use model=mlp")
-    learnable = {"abu": {"weights"}}.get(activation.kind, set(options_of(activation)) & {"alpha", "beta", "gamma", "a", "b", "scale"})  # fmt: skip
+    learnable = {"abu": {"weights"}}.get(
+        activation.kind, set(options_of(activation)) & {"alpha", "beta", "gamma", "a", "b", "scale"}
+    )
     unknown = [name for name in getattr(activation, "learn", []) if name not in learnable]
     if unknown:
-        problems.append(f"activation.learn names {', '.join(unknown)}; {activation.name} can learn {', '.join(sorted(learnable))}")  # fmt: skip
+        problems.append(
+            f"activation.learn names {', '.join(unknown)}; {activation.name} can learn {', '.join(sorted(learnable))}"
+        )
     for key in ("base", "first", "second"):
         named = getattr(activation, key, "relu")
         if named not in set(ACTIVATIONS) - {"native", "custom", "blend"} | {"identity"}:
@@ -529,13 +425,20 @@ def _contradictions(config: Config) -> list[str]:
         if not package:
             problems.append("activation.target is missing: the dotted path of a class, as in my_package.MyActivation")
         elif config.trust != package:
-            problems.append(f"activation.target {activation.target!r} is somebody's code: add trust={package} to run it")
+            problems.append(
+                f"activation.target {activation.target!r} is somebody's code: add trust={package} to run it"
+            )
     if isinstance(model, (CNN, MLP)) and not model.widths:
         problems.append("model.widths is empty: give at least one width")
     metric = config.monitor.removeprefix("val/")
     known_metrics = [f"val/{name}" for names in METRICS.values() for name in names]
     if config.monitor != "auto" and (f"val/{metric}" not in known_metrics or metric == config.monitor):
-        problems.append(f"monitor {config.monitor!r} is unknown. {did_you_mean(config.monitor, ['auto', *known_metrics])}")
+        problems.append(
+            f"monitor {config.monitor!r} is unknown. {did_you_mean(config.monitor, ['auto', *known_metrics])}"
+        )
     if config.activation_warmup_epochs > config.trainer.max_epochs:
-        problems.append(f"activation_warmup_epochs {config.activation_warmup_epochs} is more than trainer.max_epochs {config.trainer.max_epochs}: the activations would never learn")  # fmt: skip
+        problems.append(
+            f"activation_warmup_epochs {config.activation_warmup_epochs} is more than trainer.max_epochs "
+            f"{config.trainer.max_epochs}: the activations would never learn"
+        )
     return problems

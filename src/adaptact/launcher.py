@@ -7,6 +7,7 @@ quoted for Hydra, whose grammar would refuse or split them; everything else is H
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import sys
@@ -15,10 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from adaptact import config
-from adaptact.errors import ConfigError, did_you_mean
+from adaptact.errors import ConfigError, UserError, did_you_mean
 from adaptact.records import conf_dir
 
 MAKE_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*=")  # PYTHON=, TORCH_INDEX=: for the Makefile, not for the job
+
+
+# Hydra's own flags whose next word is a value
+FLAGS_WITH_VALUE = {"--config-dir", "-cd", "--config-name", "-cn", "--cfg", "-c", "--package", "-p", "--info", "-i"}
 
 
 def words_from_make(environment: Mapping[str, str]) -> list[str]:
@@ -30,21 +35,18 @@ def words_from_make(environment: Mapping[str, str]) -> list[str]:
     >>> words_from_make({"MAKEFLAGS": r"s -j2 -- data.target=解約 data.path=a\\ b,$$c.csv"})
     ['data.path=a b,$c.csv', 'data.target=解約']
     """
-    words = re.findall(r"(?:\\.|[^\s\\])+", environment.get("MAKEFLAGS", ""), flags=re.DOTALL)
+    words = re.findall(r"(?:\\.|[^ \t\n\\])+", environment.get("MAKEFLAGS", ""), flags=re.DOTALL)
     typed = words[words.index("--") + 1 :] if "--" in words else []
     plain = [re.sub(r"\\(.)", r"\1", word, flags=re.DOTALL).replace("$$", "$") for word in reversed(typed)]
     return [word for word in plain if not MAKE_VARIABLE.match(word)]
 
 
-def hydra_words(words: list[str], groups: dict[str, list[str]]) -> tuple[list[str], bool]:
-    """Words as Hydra takes them, and whether they ask for several runs.
+def hydra_words(words: list[str], groups: dict[str, list[str]]) -> tuple[list[str], bool, list[str]]:
+    """Words as Hydra takes them, whether they ask for several runs, and what is wrong with the words left out.
 
     Args:
         words: as typed.
         groups: the choices of each configuration group.
-
-    Raises:
-        ConfigError: words that are no ``name=value``, unknown choices; all at once.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import OverrideParseException
@@ -56,7 +58,7 @@ def hydra_words(words: list[str], groups: dict[str, list[str]]) -> tuple[list[st
     expects_value = False
     for word in words:
         if word.startswith("-") or expects_value:
-            expects_value = word in {"--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--cfg", "-c", "--package", "-p", "--info", "-i"}  # fmt: skip
+            expects_value = word in FLAGS_WITH_VALUE
             result.append(word)
             continue
         key, separator, value = word.partition("=")
@@ -82,9 +84,7 @@ def hydra_words(words: list[str], groups: dict[str, list[str]]) -> tuple[list[st
         except OverrideParseException:
             quoted = f"++{name}={_quote(value)}"
         result.append(quoted)
-    if problems:
-        raise ConfigError(problems)
-    return result, several
+    return result, several, problems
 
 
 def _for_hydra(name: str, value: str) -> str:
@@ -127,7 +127,7 @@ def group_choices(words: list[str]) -> dict[str, list[str]]:
 
 def run_job(job: str, words: list[str], task: Callable[[config.Config], None]) -> None:
     """Compose the configuration, check it, and give it to ``task``: once, or once per combination of a sweep."""
-    prepared, several = hydra_words(words, group_choices(words))
+    prepared, several, problems = hydra_words(words, group_choices(words))
     if several and not {"-m", "--multirun"} & set(prepared):
         prepared.append("--multirun")
     import hydra
@@ -135,15 +135,39 @@ def run_job(job: str, words: list[str], task: Callable[[config.Config], None]) -
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    def checked(composed: Any) -> None:
-        task(config.from_dict(OmegaConf.to_container(composed, resolve=True)))  # type: ignore[arg-type]
+    failures: list[Exception] = []
 
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on; the message is ours
+    def checked(composed: Any) -> None:
+        # Hydra writes about an error by itself before it hands it on, and in a sweep drops it: keep them here.
+        try:
+            task(_checked(OmegaConf.to_container(composed, resolve=True), problems))
+        except Exception as error:
+            failures.append(error)
+            if several:
+                print(f"error: {error}", file=sys.stderr)
+
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors of composition on; the message is ours
     sys.argv = [f"adaptact {job}", *prepared]
     try:
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=job)(checked)()
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError([str(error).strip()]) from error
+    bugs = [error for error in failures if not isinstance(error, UserError)]
+    if bugs or (failures and not several):
+        raise (bugs or failures)[0]
+    if failures:
+        raise UserError(f"{len(failures)} of the runs failed, each with its message above")
+
+
+def _checked(composed: Any, problems: list[str]) -> config.Config:
+    """The configuration, or an error that has the problems of the words and those of the values together."""
+    try:
+        settings = config.from_dict(composed)
+    except ConfigError as error:
+        raise ConfigError(problems + error.problems) from None
+    if problems:
+        raise ConfigError(problems)
+    return settings
 
 
 def help_text(job: str) -> str:
@@ -152,13 +176,13 @@ def help_text(job: str) -> str:
     for group, choices in group_choices([]).items():
         lines.append(f"  {group}={'|'.join(choices)}")
     lines += ["", "keys"]
-    for key, field, choices in config.describe():
-        default = field.default if field.default is not config.dataclasses.MISSING else None
-        if field.default_factory is not config.dataclasses.MISSING:
-            default = field.default_factory()
-        if dict(config.GROUPS).get(key.partition(".")[0]) and key.endswith((".name", ".kind")):
+    for key, field, only in config.describe():
+        if key.endswith((".name", ".kind")):
             continue
+        default = field.default if field.default is not dataclasses.MISSING else []
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
         shown = "null" if default is None else str(default).lower() if isinstance(default, bool) else default
-        only = f" [{choices}]" if choices else ""
-        lines.append(f"  {key}={shown}\n      {field.metadata.get('help', '')}{only}")
+        meaning = field.metadata.get("help", "") + (f" [{only}]" if only else "")
+        lines += [f"  {key}={shown}", f"      {meaning}"]
     return "\n".join(lines)

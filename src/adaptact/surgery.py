@@ -1,7 +1,7 @@
 """Put an activation into any ``nn.Module``: the one place that swaps activations.
 
-:func:`replace_activations` swaps in place, :func:`survey` only looks, :func:`named_activations` lists what stands in
-a network, :func:`param_groups` keeps activation parameters apart in an optimizer.
+:func:`replace_activations` swaps in place; :func:`param_groups` keeps activation parameters apart in an optimizer.
+:func:`survey`, which only looks, and :func:`named_activations` are in ``sites``.
 """
 
 from __future__ import annotations
@@ -9,67 +9,39 @@ from __future__ import annotations
 import copy
 import inspect
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch import nn
 
-from adaptact.activations import AdaptiveActivation, Blend, SGBlend
-
-RECTIFIERS: tuple[type[nn.Module], ...] = (
-    nn.ReLU,
-    nn.ReLU6,
-    nn.LeakyReLU,
-    nn.PReLU,
-    nn.ELU,
-    nn.SELU,
-    nn.CELU,
-    nn.GELU,
-    nn.SiLU,
-    nn.Mish,
-    nn.Hardswish,
+from adaptact.activations import Blend, SGBlend
+from adaptact.sites import (
+    FUNCTIONS,
+    MARK,
+    RECTIFIERS,
+    Example,
+    PerCall,
+    Site,
+    Survey,
+    kind_of,
+    named_activations,
+    survey,
+    survey_sites,
 )
-# transformers.activations writes some of the same kinds as classes of its own; by name, so as not to import it.
-HUGGING_FACE = {
-    "GELUActivation": "GELU",
-    "NewGELUActivation": "GELU",
-    "FastGELUActivation": "GELU",
-    "QuickGELUActivation": "GELU",
-    "ClippedGELUActivation": "GELU",
-    "AccurateGELUActivation": "GELU",
-    "GELUTanh": "GELU",
-    "PytorchGELUTanh": "GELU",
-    "SiLUActivation": "SiLU",
-    "MishActivation": "Mish",
-}
-# Functions that do what a rectifier module does, as a module may hold them in an attribute or call them directly.
-FUNCTIONS: dict[Callable[..., Any], type[nn.Module]] = {
-    F.relu: nn.ReLU,
-    torch.relu: nn.ReLU,
-    torch.relu_: nn.ReLU,
-    Tensor.relu: nn.ReLU,
-    Tensor.relu_: nn.ReLU,
-    F.relu6: nn.ReLU6,
-    F.leaky_relu: nn.LeakyReLU,
-    F.elu: nn.ELU,
-    F.selu: nn.SELU,
-    torch.selu: nn.SELU,
-    F.celu: nn.CELU,
-    torch.celu: nn.CELU,
-    F.gelu: nn.GELU,
-    F.silu: nn.SiLU,
-    F.mish: nn.Mish,
-    F.hardswish: nn.Hardswish,
-}
-FUNCTION_NAMES = {"relu", "relu_", "prelu"}  # as methods of a tensor in a traced graph
-_MARK = "_adaptact_site"
 
-Example = Tensor | tuple[Any, ...] | dict[str, Any]
+__all__ = [
+    "RECTIFIERS",
+    "Example",
+    "PerCall",
+    "Replacement",
+    "Site",
+    "Survey",
+    "named_activations",
+    "param_groups",
+    "replace_activations",
+    "survey",
+]
 
 
 @dataclass(frozen=True)
@@ -81,61 +53,6 @@ class Replacement:
     new: nn.Module
 
 
-@dataclass
-class Site:
-    """A place where an activation stands.
-
-    ``calls`` per forward pass and ``shape`` of its input are known after an example has run, else 1 and None.
-    """
-
-    name: str
-    kind: str
-    current: nn.Module | Callable[..., Any]
-    parent: nn.Module = field(repr=False)
-    attribute: str = field(repr=False)
-    calls: int = 1
-    shape: tuple[int, ...] | None = None
-
-    def put(self, value: nn.Module | Callable[..., Any]) -> None:
-        if isinstance(value, nn.Module):
-            self.parent.__dict__.pop(self.attribute, None)
-        else:
-            self.parent._modules.pop(self.attribute, None)
-        setattr(self.parent, self.attribute, value)
-
-
-@dataclass(frozen=True)
-class Survey:
-    """What stands in a network: sites that can be swapped, and functional calls ("where: name") that cannot."""
-
-    sites: list[Site]
-    functional: list[str]
-
-
-class PerCall(nn.Module):
-    """One activation per call of a module that runs several times in a forward pass.
-
-    The root of the network resets the counter before each forward pass.
-    """
-
-    def __init__(self, activations: Sequence[nn.Module]) -> None:
-        super().__init__()
-        self.calls = nn.ModuleList(activations)
-        self.next = 0
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.next >= len(self.calls):
-            raise RuntimeError(
-                f"an activation with {len(self.calls)} calls per forward pass was called once more. Activation "
-                "checkpointing calls it again during the backward pass, which would give wrong gradients: switch "
-                "checkpointing off, or replace without `example`. The network must be called through the module "
-                "that was given to replace_activations."
-            )
-        activation = self.calls[self.next]
-        self.next += 1
-        return activation(x)
-
-
 class _ResetCalls:
     """Forward pre-hook of the root. A plain object, so that deepcopy and pickle take the counters along."""
 
@@ -145,192 +62,6 @@ class _ResetCalls:
     def __call__(self, root: nn.Module, args: Any) -> None:
         for module in self.modules:
             module.next = 0
-
-
-class _Probe(nn.Module):
-    """Stands at a site while an example runs: counts calls and notes the shape of the input."""
-
-    def __init__(self, current: nn.Module | Callable[..., Any]) -> None:
-        super().__init__()
-        object.__setattr__(self, "current", current)  # not registered: the probe owns nothing
-        self.count = 0
-        self.shape: tuple[int, ...] | None = None
-
-    def forward(self, x: Any) -> Any:
-        self.count += 1
-        if isinstance(x, Tensor):
-            self.shape = tuple(x.shape)
-            return self.current(x)  # type: ignore[operator]
-        return x  # a proxy of torch.fx
-
-
-def kind_of(value: Any) -> str | None:
-    """Canonical kind of an activation ("ReLU", "GELU", "SGBlend" ...), or None where ``value`` is no such thing."""
-    if isinstance(value, AdaptiveActivation) or getattr(value, _MARK, False):
-        return type(value).__name__
-    for kind in RECTIFIERS:
-        if isinstance(value, kind):
-            return kind.__name__
-    if isinstance(value, nn.Module):
-        hugging_face = type(value).__module__ == "transformers.activations"
-        return HUGGING_FACE.get(type(value).__name__) if hugging_face else None
-    if callable(value) and getattr(value, "__hash__", None) and value in FUNCTIONS:
-        return FUNCTIONS[value].__name__
-    return None
-
-
-def _chosen(value: Any, kinds: Sequence[str | type[nn.Module]] | None) -> str | None:
-    kind = kind_of(value)
-    if kinds is None:
-        return kind
-    for wanted in kinds:
-        if isinstance(wanted, str):
-            if wanted.lower() in {str(kind).lower(), type(value).__name__.lower()}:
-                return kind or type(value).__name__
-        elif isinstance(value, wanted) or kind == wanted.__name__:
-            return kind or type(value).__name__
-    return None
-
-
-def _walk(
-    module: nn.Module, prefix: str, kinds: Sequence[str | type[nn.Module]] | None, seen: set[int]
-) -> Iterator[Site]:
-    """Sites below ``module``, every place once, also where a block is registered under two names."""
-    if id(module) in seen:
-        return
-    seen.add(id(module))
-    children = [(name, child) for name, child in module._modules.items() if child is not None]
-    functions = list(vars(module).items())
-    for name, child in children + functions:
-        path = f"{prefix}{name}"
-        if isinstance(child, PerCall):
-            for index, activation in enumerate(child.calls):
-                if kind := _chosen(activation, kinds):
-                    yield Site(f"{path}#{index + 1}", kind, activation, child.calls, str(index))
-        elif kind := _chosen(child, kinds):
-            yield Site(path, kind, child, module, name)
-        elif isinstance(child, nn.Module) and kind_of(child) is None:
-            yield from _walk(child, f"{path}.", kinds, seen)
-
-
-def named_activations(model: nn.Module) -> dict[str, nn.Module]:
-    """All activation modules of a network by the name of their site, functions held as attributes left out.
-
-    >>> from adaptact.activations import SGBlend
-    >>> named_activations(nn.Sequential(nn.Linear(2, 2), SGBlend(), nn.Tanh()))
-    {'1': SGBlend(approximate='none', learn=('alpha', 'beta', 'gamma'))}
-    """
-    return {s.name: s.current for s in _walk(model, "", None, set()) if isinstance(s.current, nn.Module)}
-
-
-def survey(
-    model: nn.Module,
-    *,
-    kinds: Sequence[str | type[nn.Module]] | None = None,
-    names: Sequence[str] | None = None,
-    example: Example | None = None,
-) -> Survey:
-    """Find the activation sites of a network, and the functional calls that cannot be swapped. Changes nothing.
-
-    With ``example`` the network runs once, in eval mode and without gradients; without it, calls are counted by
-    symbolic tracing where that works.
-    """
-    return _survey(model, kinds, names, example)[0]
-
-
-def _survey(
-    model: nn.Module,
-    kinds: Sequence[str | type[nn.Module]] | None,
-    names: Sequence[str] | None,
-    example: Example | None,
-) -> tuple[Survey, bool]:
-    """The survey, and whether the calls were really counted."""
-    sites = [
-        site
-        for site in _walk(model, "", kinds, set())
-        if names is None or any(fnmatchcase(site.name, p) or fnmatchcase(site.name.split("#")[0], p) for p in names)
-    ]
-    probes = [_Probe(site.current) for site in sites]
-    try:
-        for site, probe in zip(sites, probes, strict=True):
-            site.put(probe)
-        functional = _run(model, example) if example is not None else _trace(model)
-    finally:
-        for site in sites:
-            site.put(site.current)
-    for site, probe in zip(sites, probes, strict=True):
-        site.calls, site.shape = max(1, probe.count), probe.shape
-    return Survey(sites, functional or []), functional is not None
-
-
-def _run(model: nn.Module, example: Example) -> list[str]:
-    """Run the example and return the functional calls that it made, as "where: name"."""
-    stack: list[tuple[str, nn.Module]] = [("", model)]
-    seen: dict[str, None] = {}
-
-    class Watch(TorchFunctionMode):
-        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            path, module = stack[-1]
-            if (func in FUNCTIONS or func is F.prelu) and not isinstance(module, _Probe) and kind_of(module) is None:
-                seen[f"{path or type(model).__name__}: {func.__name__}"] = None
-            return func(*args, **(kwargs or {}))
-
-    def enter(path: str) -> Callable[..., None]:
-        return lambda module, args: stack.append((path, module))
-
-    def leave(module: nn.Module, args: Any, output: Any) -> None:
-        stack.pop()
-
-    hooks = []
-    modes = {module: module.training for module in model.modules()}
-    fast_path = torch.backends.mha.get_fastpath_enabled()
-    for path, module in model.named_modules():
-        hooks.append(module.register_forward_pre_hook(enter(path)))
-        hooks.append(module.register_forward_hook(leave))
-    try:
-        torch.backends.mha.set_fastpath_enabled(False)  # it would call no activation at all
-        model.eval()
-        with torch.no_grad(), torch.random.fork_rng(devices=[]), Watch():
-            if isinstance(example, dict):
-                model(**example)
-            else:
-                model(*(example if isinstance(example, tuple) else (example,)))
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast_path)
-        for module, training in modes.items():
-            module.training = training
-        for hook in hooks:
-            hook.remove()
-    return list(seen)
-
-
-def _trace(model: nn.Module) -> list[str] | None:
-    """Functional calls seen by symbolic tracing, which also makes the probes count; None where it does not work."""
-
-    class Tracer(torch.fx.Tracer):
-        def is_leaf_module(self, m: nn.Module, qualified_name: str) -> bool:
-            known = isinstance(m, _Probe) or kind_of(m) is not None
-            return known or super().is_leaf_module(m, qualified_name)
-
-        def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
-            if isinstance(m, _Probe):
-                m.count += 1
-            return super().call_module(m, forward, args, kwargs)
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            graph = Tracer().trace(model)
-    except Exception:  # data-dependent control flow, unusual arguments: tracing is an offer, not a duty
-        return None
-    seen: dict[str, None] = {}
-    for node in graph.nodes:
-        function = node.op == "call_function" and (node.target in FUNCTIONS or node.target is F.prelu)
-        if function or (node.op == "call_method" and node.target in FUNCTION_NAMES):
-            stack = list(node.meta.get("nn_module_stack", {}).values())
-            where = (stack[-1][0] if stack else "") or type(model).__name__
-            seen[f"{where}: {getattr(node.target, '__name__', node.target)}"] = None
-    return list(seen)
 
 
 def replace_activations(
@@ -373,7 +104,7 @@ def replace_activations(
     >>> [r.name for r in replace_activations(model, SGBlend)]
     ['1']
     """
-    found, counted = _survey(model, kinds, names, example)
+    found, counted = survey_sites(model, kinds, names, example)
     if not found.sites:
         raise ValueError(_nothing_found(model, kinds, names, found.functional))
     if found.functional:
@@ -417,7 +148,7 @@ def _new_activation(site: Site, make: Callable[..., nn.Module], model: nn.Module
     new = new.to(device) if device is not None else new
     new.train(_training(site))
     if kind_of(new) is None:
-        setattr(new, _MARK, True)  # somebody's own class: found again, and kept apart in param_groups
+        setattr(new, MARK, True)  # somebody's own class: found again, and kept apart in param_groups
     return new
 
 

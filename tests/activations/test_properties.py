@@ -211,10 +211,10 @@ def test_alpha_mixes_the_two_parts(act: SGBlend | Blend) -> None:
 
 
 RANGES: dict[str, tuple[Callable[[], SGBlend | Blend], float, float]] = {
-    "sgblend": (lambda: SGBlend(), 0.0, 1.0),
+    "sgblend": (SGBlend, 0.0, 1.0),
     "sgblend_per_channel": (lambda: SGBlend(channels=1), 0.0, 1.0),
     "blend": (lambda: Blend("relu", "identity"), 0.0, 1.0),
-    "sgblend_authors": (lambda: SGBlendAuthors(), 1 / (1 + math.e), math.e / (1 + math.e)),
+    "sgblend_authors": (SGBlendAuthors, 1 / (1 + math.e), math.e / (1 + math.e)),
 }
 
 

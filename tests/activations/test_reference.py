@@ -75,6 +75,10 @@ def enhanced_function(base: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]
     return lambda x, a, b, strength: AF.nonlinearity_enhanced(x, a, b, base=base, strength=strength)
 
 
+def prelu(x: Tensor, a: Tensor) -> Tensor:
+    return F.prelu(x, a)
+
+
 FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "gelu_erf": AF.gelu,
     "gelu_tanh": lambda x: AF.gelu(x, "tanh"),
@@ -84,7 +88,7 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "sgblend": AF.sg_blend,
     "sgblend_logit": sgblend_logit,
     "sgblend_authors_code": sgblend_authors_code,
-    "prelu": lambda x, a: F.prelu(x, a),
+    "prelu": prelu,
     "pelu": AF.pelu,
     "abu_unrestricted": abu_function("unrestricted"),
     "abu_softmax": abu_function("softmax"),

@@ -135,8 +135,8 @@ def value_and_gradients(call: nn.Module | Callable[[Tensor], Tensor], act: nn.Mo
 
 def assert_all_close(actual: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
     assert actual.keys() == expected.keys()
-    for name in actual:
-        torch.testing.assert_close(actual[name], expected[name], msg=lambda m, name=name: f"{name}: {m}")
+    for name, value in actual.items():
+        torch.testing.assert_close(value, expected[name], msg=lambda m, name=name: f"{name}: {m}")
 
 
 COMPILED: dict[str, Callable[[], AdaptiveActivation]] = {
@@ -207,7 +207,7 @@ def test_vmap_gives_the_gradients_of_each_sample(name: str, site: str) -> None:
 def test_vmap_gives_the_slope_at_each_point(name: str) -> None:
     act, x = make(name, "layer"), points()
     (expected,) = torch.autograd.grad(act(x).sum(), x)
-    torch.testing.assert_close(vmap(grad(lambda value: act(value)))(x.detach().flatten()), expected.flatten())
+    torch.testing.assert_close(vmap(grad(act))(x.detach().flatten()), expected.flatten())
 
 
 def test_onnx_model_gives_the_same_for_any_batch_size(tmp_path: Path) -> None:

@@ -59,7 +59,8 @@ class SGBlend(AdaptiveActivation):
         self.approximate = approximate
 
     def forward(self, x: Tensor) -> Tensor:
-        return AF.sg_blend(x, *self._shaped(x, "alpha", "beta", "gamma"), approximate=self.approximate)
+        alpha, beta, gamma = self._shaped(x, "alpha", "beta", "gamma")
+        return AF.sg_blend(x, alpha, beta, gamma, self.approximate)
 
     def parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return AF.sswish(x, *self._shaped(x, "beta", "gamma")), AF.gelu(x, self.approximate)

@@ -7,6 +7,8 @@ import copy
 import lightning as L
 import numpy as np
 import torch
+from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
@@ -37,7 +39,9 @@ class CurveSnapshots(L.Callback):
 
     def _keep(self, epoch: int, pl_module: L.LightningModule) -> None:
         sites = named_activations(getattr(pl_module, "network", pl_module))
-        self.states.append((epoch, {n: {k: v.cpu().clone() for k, v in m.state_dict().items()} for n, m in sites.items()}))
+        self.states.append(
+            (epoch, {n: {k: v.cpu().clone() for k, v in m.state_dict().items()} for n, m in sites.items()})
+        )
 
 
 @torch.no_grad()
@@ -54,37 +58,45 @@ def curve(module: nn.Module, x: np.ndarray, state: State | None = None) -> np.nd
 
 
 def draw_curve(name: str, module: nn.Module, inputs: Inputs, states: list[tuple[int, State]]) -> Figure:
-    """One site: the histogram of its inputs, GELU and SiLU for comparison, the start, the way, the learned curve."""
-    low, high = min(inputs.low, -3.0), max(inputs.high, 3.0)
-    x = np.linspace(low, high, POINTS)
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    axes = figure.add_subplot()
-    behind = axes.twinx()
-    edges = np.linspace(inputs.low, inputs.high, len(inputs.counts) + 1)
-    behind.stairs(inputs.counts, edges, fill=True, color="0.85", zorder=0)
-    behind.set_yticks([])
-    axes.set_zorder(behind.get_zorder() + 1)
-    axes.patch.set_visible(False)
+    """One site, in two panels over the same inputs.
+
+    Above: the learned curve, its start, GELU and SiLU, over the histogram of the inputs that occur. Below: how far the
+    curve moved from its start, after more and more epochs.
+    """
+    x = np.linspace(min(inputs.low, -3.0), max(inputs.high, 3.0), POINTS)
     grid = torch.from_numpy(x)
-    axes.plot(x, AF.gelu(grid).numpy(), color="tab:gray", ls="--", lw=1.2, label="GELU")
-    axes.plot(x, torch.nn.functional.silu(grid).numpy(), color="tab:gray", ls=":", lw=1.4, label="SiLU")
+    learned = curve(module, x)
+    figure = Figure(figsize=(6.4, 6.0), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
+    for axes in (above, below):
+        behind = axes.twinx()
+        behind.stairs(
+            inputs.counts, np.linspace(inputs.low, inputs.high, len(inputs.counts) + 1), fill=True, color="0.88"
+        )
+        behind.set_yticks([])
+        axes.set_zorder(behind.get_zorder() + 1)
+        axes.patch.set_visible(False)
+        axes.axhline(0, color="0.7", lw=0.6)
+    above.plot(x, AF.gelu(grid).numpy(), color="0.35", ls="--", lw=1.2, label="GELU")
+    above.plot(x, torch.nn.functional.silu(grid).numpy(), color="0.35", ls=":", lw=1.4, label="SiLU")
     if states:
-        axes.plot(x, curve(module, x, states[0][1]), color="tab:orange", lw=1.4, label="start")
-        for index, (epoch, state) in enumerate(states[1:], start=1):
-            shade = 0.15 + 0.45 * index / len(states)
-            label = f"after {epoch} epochs" if index == len(states) - 1 else None
-            axes.plot(x, curve(module, x, state), color="tab:blue", alpha=shade, lw=1, label=label)
-    axes.plot(x, curve(module, x), color="tab:blue", lw=2, label="best checkpoint")
-    axes.axhline(0, color="0.7", lw=0.6)
-    axes.set(title=name, xlabel="input (grey: how often it occurs)", ylabel="output", xlim=(low, high))
-    axes.legend(fontsize=8, loc="upper left")
+        start = curve(module, x, states[0][1])
+        above.plot(x, start, color="tab:orange", lw=2.5, label="start")
+        colours = colormaps["viridis"](np.linspace(0.9, 0.1, len(states)))
+        for colour, (epoch, state) in zip(colours[1:], states[1:], strict=True):
+            label = f"epoch {epoch}" if epoch in {states[1][0], states[-1][0]} else None
+            below.plot(x, curve(module, x, state) - start, color=colour, lw=1.2, label=label)
+        below.plot(x, learned - start, color="tab:blue", lw=2, ls="--", label="best checkpoint")
+        below.legend(fontsize=8, loc="upper left")
+    above.plot(x, learned, color="tab:blue", lw=1.5, label="best checkpoint")
+    above.legend(fontsize=8, loc="upper left")
+    above.set(title=name, ylabel="output")
+    below.set(xlabel="input (grey: how often it occurs)", ylabel="moved from the start", xlim=(x[0], x[-1]))
     return figure
 
 
 def to_image(figure: Figure) -> np.ndarray:
     """(height, width, 3) uint8, without pyplot and its global state."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -49,11 +49,13 @@ class ActivationMonitor(L.Callback):
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         blends = [name for name, m in self._sites.items() if "alpha" in learned_values(m)]
         for logger in trainer.loggers:
-            add = getattr(logger.experiment, "add_custom_scalars", None)
+            add = getattr(getattr(logger, "experiment", None), "add_custom_scalars", None)
             if add is not None:
                 charts = {"gradient norms": ["Multiline", ["grad_norm/total", "grad_norm/activations"]]}
                 if blends:
-                    charts |= {f"{key} of all layers": ["Multiline", [f"^{key}/"]] for key in ("alpha", "beta", "gamma", "gap")}  # fmt: skip
+                    charts |= {
+                        f"{key} of all layers": ["Multiline", [f"^{key}/"]] for key in ("alpha", "beta", "gamma", "gap")
+                    }
                 add({"activations": charts})
 
     def on_train_batch_start(
@@ -132,8 +134,6 @@ def gradient_norms(network: nn.Module) -> dict[str, Tensor]:
 
 def _add_histogram(trainer: L.Trainer, tag: str, value: Tensor) -> None:
     for logger in trainer.loggers:
-        add = getattr(logger.experiment, "add_histogram", None)
+        add = getattr(getattr(logger, "experiment", None), "add_histogram", None)
         if add is not None:
             add(tag, value.float().cpu(), trainer.global_step)
-
-

@@ -117,7 +117,7 @@ class DataModule(L.LightningDataModule):
             return ResidentLoader(rows, sampler)
         workers = self.options.num_workers
         return DataLoader(
-            TensorDataset(rows.x, rows.y),
+            TensorDataset(rows.x, rows.y),  # type: ignore[arg-type]
             sampler=sampler,  # type: ignore[arg-type]  # whole batches of indices: a batch is one index operation
             batch_size=None,
             num_workers=workers,

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from skops import io as skops_io
-from skops.io.exceptions import UntrustedTypesFoundException
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
+from skops import io as skops_io
+from skops.io.exceptions import UntrustedTypesFoundException
 
 from adaptact import config, records
 from adaptact.data.parts import Part, Prepared, Task, classes, fingerprint, split_rows, standardize, values
@@ -98,7 +98,9 @@ def check_columns(frame: pd.DataFrame, options: config.Table) -> None:
         named = getattr(options, key)
         for name in [named] if isinstance(named, str) else named:
             if name not in frame.columns:
-                raise DataError(f"data.{key}: {options.path} has no column {name!r}. {did_you_mean(name, frame.columns)}")
+                raise DataError(
+                    f"data.{key}: {options.path} has no column {name!r}. {did_you_mean(name, frame.columns)}"
+                )
 
 
 def infer_roles(frame: pd.DataFrame, options: config.Table, notes: list[str]) -> dict[str, list[str]]:
@@ -143,7 +145,9 @@ def infer_task(target: pd.Series, options: config.Table) -> Task:
         return "regression" if numeric and distinct > MOST_CLASSES else "classification"
     if options.task == "regression" and not numeric:
         wrong = next(v for v in target if _as_numbers(pd.Series([v])) is None)
-        raise DataError(f"data.task=regression: the target {options.target!r} has values that are no numbers, as {wrong!r}")
+        raise DataError(
+            f"data.task=regression: the target {options.target!r} has values that are no numbers, as {wrong!r}"
+        )
     return options.task
 
 
@@ -153,7 +157,9 @@ def encode_target(target: pd.Series, task: Task, options: config.Table) -> tuple
         return [], pd.to_numeric(target).to_numpy(dtype=np.float64)
     labels = sorted(target.unique(), key=float if _as_numbers(target) is not None else str)
     if len(labels) > len(target) / 2:
-        raise DataError(f"the target {options.target!r} has {len(labels)} different labels in {len(target)} rows: too many classes")
+        raise DataError(
+            f"the target {options.target!r} has {len(labels)} different labels in {len(target)} rows: too many classes"
+        )
     return labels, target.map({label: i for i, label in enumerate(labels)}).to_numpy(dtype=np.int64)
 
 

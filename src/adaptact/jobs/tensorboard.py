@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import threading
 
 from adaptact.errors import ConfigError
 from adaptact.records import project_root
@@ -36,13 +38,5 @@ def run(words: list[str]) -> None:
     except program.TensorBoardServerException as error:
         raise ConfigError([f"{error.msg} Set another one: port=6007"]) from None
     print(f"TensorBoard of {logdir} at {url} (Ctrl-C ends it)", file=sys.stderr, flush=True)
-    try:
-        _wait()
-    except KeyboardInterrupt:
-        pass
-
-
-def _wait() -> None:
-    import threading
-
-    threading.Event().wait()
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()

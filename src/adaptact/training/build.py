@@ -82,7 +82,7 @@ def import_trusted(target: str, trust: str | None) -> Any:
     Raises:
         ConfigError: another package than the trusted one, or nothing there by that name.
     """
-    package = target.split(".")[0]
+    package = target.split(".", maxsplit=1)[0]
     if trust != package:
         raise ConfigError([f"{target!r} is somebody's code: add trust={package} to run it"])
     module, _, name = target.rpartition(".")

@@ -32,10 +32,13 @@ from adaptact.training import hardware
 from adaptact.training.build import build_network, seed_all
 from adaptact.training.learner import Learner
 
+QUIET = (".*does not have many workers.*", ".*smaller than the logging interval.*", ".*isinstance.treespec.*")
 OBSERVED_ROWS = 512  # validation rows over which gaps and histograms of inputs are taken at the end
 
 
-def train(settings: config.Config, *, started: float | None = None, import_s: float | None = None) -> tuple[records.Record, Path]:  # fmt: skip
+def train(
+    settings: config.Config, *, started: float | None = None, import_s: float | None = None
+) -> tuple[records.Record, Path]:
     """Train, evaluate the best checkpoint once on the test part, and leave a run folder.
 
     Args:
@@ -152,7 +155,8 @@ def train(settings: config.Config, *, started: float | None = None, import_s: fl
     if logger is not None:
         if draw:
             draw_pictures(folder, logger, learner, prepared, inputs, snapshots)
-        logger.log_hyperparams(flatten(config.to_dict(settings)), {f"test/{name}": value for name, value in metrics["test"].items()})
+        final = {f"test/{name}": value for name, value in metrics["test"].items()}
+        logger.log_hyperparams(hyperparameters(settings), final)
         logger.save()
         logger.finalize("success")
     record.save(folder)
@@ -163,7 +167,7 @@ def quiet_libraries() -> None:
     """Keep what does not concern a user of adaptact off the screen."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
-    for message in (".*does not have many workers.*", ".*smaller than the logging interval.*", ".*isinstance.treespec.*", ".*GPU available but not used.*", ".*was not a.*Sampler.*"):  # fmt: skip
+    for message in QUIET:
         warnings.filterwarnings("ignore", message=message)
 
 
@@ -254,7 +258,9 @@ def draw_pictures(
     """Curves of all sites, confusion matrix and reliability diagram: to TensorBoard and as files in ``figures/``."""
     sites = named_activations(learner.network)
     figures = {
-        f"curve/{name}": draw_curve(name, sites[name], seen, [(epoch, state[name]) for epoch, state in snapshots.states])
+        f"curve/{name}": draw_curve(
+            name, sites[name], seen, [(epoch, state[name]) for epoch, state in snapshots.states]
+        )
         for name, seen in inputs.items()
     }
     if prepared.task == "classification":
@@ -268,12 +274,11 @@ def draw_pictures(
         figure.savefig(folder / "figures" / f"{records.safe_name(tag)}.png", dpi=100)
 
 
-def flatten(plain: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested keys as dotted ones, lists as text: what TensorBoard's HParams take."""
-    flat: dict[str, Any] = {}
+def hyperparameters(settings: config.Config) -> dict[str, Any]:
+    """Every key of the configuration as a dotted name, the choices of groups first; lists as text."""
+    plain = config.to_dict(settings)
+    flat: dict[str, Any] = {group: plain[group].pop("name") for group in config.GROUPS}
     for key, value in plain.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value if isinstance(value, (bool, int, float, str)) else str(value)
+        for name, leaf in value.items() if isinstance(value, dict) else [("", value)]:
+            flat[f"{key}.{name}" if name else key] = leaf if isinstance(leaf, (bool, int, float, str)) else str(leaf)
     return flat

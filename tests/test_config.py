@@ -1,0 +1,435 @@
+"""The schema: bound to the signatures it describes, obeyed by every file under conf/, and plain about every mistake."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+import re
+import subprocess
+import sys
+import types
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from adaptact import activations, config, launcher, models
+from adaptact.activations import functional as AF
+from adaptact.errors import ConfigError
+from adaptact.records import conf_dir
+
+modest = settings(deadline=None, max_examples=60)
+
+NAMED = ("activation", "model", "data")  # groups whose files carry their own name
+FILES = sorted(file for g in (*NAMED, "optimizer", "trainer", "logger") for file in (conf_dir() / g).glob("*.yaml"))
+per_file = pytest.mark.parametrize("file", FILES, ids=[f"{file.parent.name}/{file.stem}" for file in FILES])
+
+BUILT = sorted(set(config.ACTIVATIONS) - {"native", "custom"})  # kinds that the registry builds
+SITE_CHOICE = {"per_channel", "channel_dim"}  # what becomes channels= and channel_dim= at each site
+NOT_SET_BY_USERS = {"channels", "channel_dim", "num_parameters", "inplace", "device", "dtype"}
+per_kind = pytest.mark.parametrize("kind", BUILT)
+per_model = pytest.mark.parametrize("name", sorted(config.MODELS))
+
+# Where a shipped file departs from the schema's default, and to what. Batches: small where the data is small, and
+# 128 for the larger sets. The others are what they are for: a fixed device, no logging, a control that learns nothing.
+DEPARTURES: dict[str, dict[str, Any]] = {
+    "data/wine": {"batch_size": 16},
+    "data/breast_cancer": {"batch_size": 32},
+    "data/diabetes": {"batch_size": 32},
+    "data/mnist": {"batch_size": 128},
+    "data/fashion_mnist": {"batch_size": 128},
+    "data/table": {"batch_size": 128},
+    "trainer/cpu": {"accelerator": "cpu"},
+    "trainer/gpu": {"accelerator": "gpu"},
+    "logger/none": {"tensorboard": False, "curves": False},
+    "activation/sgblend_frozen": {"learn": []},
+}
+TABLE = {"name": "table", "path": "my.csv", "target": "churn"}
+
+
+def raw(changes: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A configuration that is fine, with dotted keys (or whole groups) changed."""
+    plain: dict[str, Any] = {
+        "activation": {"name": "sgblend", "kind": "sgblend"},
+        "model": {"name": "mlp"},
+        "data": {"name": "digits"},
+    }
+    groups = {key: value for key, value in (changes or {}).items() if "." not in key}
+    plain.update(groups)
+    for key, value in (changes or {}).items():
+        if key not in groups:
+            group, name = key.split(".")
+            plain[group] = {**plain.get(group, {}), name: value}
+    return plain
+
+
+def problems_of(plain: dict[str, Any]) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        config.from_dict(plain)
+    assert str(caught.value).splitlines() == caught.value.problems
+    return caught.value.problems
+
+
+def options_in(file: Path) -> dict[str, Any]:
+    """A file's options. OmegaConf reads 1e-3 as a number, as Hydra does; PyYAML alone would read text."""
+    plain = typing.cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(file)))
+    plain.pop("defaults", None)
+    return plain
+
+
+def with_file(file: Path) -> dict[str, Any]:
+    options = options_in(file)
+    if file.stem == "table":
+        options |= {"path": "my.csv", "target": "churn"}
+    return raw({file.parent.name: options})
+
+
+# --- files under conf/ -------------------------------------------------------------------------------------------
+
+
+@per_file
+def test_every_file_passes_the_schema(file: Path) -> None:
+    chosen = getattr(config.from_dict(with_file(file)), file.parent.name)
+    known = {field.name for field in dataclasses.fields(chosen)}
+    assert set(options_in(file)) <= known
+
+
+@per_file
+def test_values_in_a_file_are_the_defaults_of_the_schema(file: Path) -> None:
+    group, written = file.parent.name, options_in(file)
+    key, classes = config.GROUPS.get(group, ("", {"": getattr(config, group.capitalize())}))
+    defaults = dataclasses.asdict(classes[written.get(key, "")]())
+    departures = {k: value for k, value in written.items() if k not in {"name", "kind"} and value != defaults[k]}
+    assert departures == DEPARTURES.get(f"{group}/{file.stem}", {})
+
+
+@per_file
+def test_a_file_is_named_as_its_choice(file: Path) -> None:
+    if file.parent.name in NAMED:
+        assert options_in(file)["name"] == file.stem
+    else:
+        assert "name" not in options_in(file)
+
+
+@per_file
+def test_the_commands_that_open_a_file_compose(
+    file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    group = file.parent.name
+    lines = file.read_text(encoding="utf-8").splitlines()
+    commands = [line for line in lines if line.startswith("# make train ")]
+    assert lines[0] in commands
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [])
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # run_job sets both
+    for command in commands:
+        words = [word.rstrip(",") for word in re.findall(r"\S+=\S+", command)]
+        assert any(word == f"{group}={file.stem}" or word.startswith(f"{group}.") for word in words)
+        composed: list[config.Config] = []
+        launcher.run_job("train", words, composed.append)
+        typed = {word.partition("=")[0].partition(".")[2] for word in words if word.startswith(f"{group}.")}
+        plain = config.to_dict(composed[0])[group]
+        for key, value in options_in(file).items():
+            assert key in typed or plain[key] == value
+
+
+def test_train_yaml_names_every_key_outside_the_groups_with_its_default() -> None:
+    plain = options_in(conf_dir() / "train.yaml")
+    plain.pop("hydra")
+    own = {f.name: f.default for f in dataclasses.fields(config.Config) if f.name not in config.GROUPS}
+    own = {name: default for name, default in own.items() if default is not dataclasses.MISSING}
+    assert plain == own
+
+
+def test_every_key_has_an_explanation() -> None:
+    assert [key for key, field, _ in config.describe() if not field.metadata.get("help")] == []
+
+
+# --- bound to signatures -----------------------------------------------------------------------------------------
+
+
+def test_kinds_are_those_of_the_registry() -> None:
+    assert set(BUILT) == set(activations.ACTIVATIONS) - {"identity"}
+    assert set(config.MODELS) == set(models.MODELS)
+
+
+def options_with_defaults(cls: type) -> dict[str, Any]:
+    return config.options_of(cls())
+
+
+@per_kind
+def test_options_of_an_activation_are_those_of_its_constructor(kind: str) -> None:
+    options = options_with_defaults(config.ACTIVATIONS[kind])
+    parameters = inspect.signature(activations.ACTIVATIONS[kind]).parameters
+    assert set(options) - SITE_CHOICE == set(parameters) - NOT_SET_BY_USERS
+    if SITE_CHOICE & set(options):
+        assert {"channels", "channel_dim"} <= set(parameters) or "num_parameters" in parameters
+    for name in set(options) - {"per_channel"}:
+        default = parameters[name].default if name in parameters else inspect.Parameter.empty
+        if default is not inspect.Parameter.empty:
+            assert options[name] == (list(default) if isinstance(default, tuple) else default), name
+
+
+@per_kind
+def test_an_activation_can_be_built_from_the_defaults_of_the_schema(kind: str) -> None:
+    options = options_with_defaults(config.ACTIVATIONS[kind])
+    activations.create(kind, **{name: value for name, value in options.items() if name not in SITE_CHOICE})
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("sgblend", "alpha"), ("blend", "alpha"), ("sgblend_authors", "alpha"), ("sgblend_authors", "beta")]
+)  # fmt: skip
+def test_the_range_of_an_option_is_the_range_that_its_constructor_takes(kind: str, name: str) -> None:
+    bounds = {f.name: f.metadata for f in dataclasses.fields(config.ACTIVATIONS[kind])}[name]
+    needed = {"first": "relu", "second": "gelu"} if kind == "blend" else {}
+    for edge, outside in ((bounds["ge"], bounds["ge"] - 0.01), (bounds["le"], bounds["le"] + 0.01)):
+        activations.create(kind, **needed, **{name: edge})
+        with pytest.raises(ValueError, match=name):
+            activations.create(kind, **needed, **{name: outside})
+
+
+@pytest.mark.parametrize(
+    ("cls", "name", "known"),
+    [(config.SGBlend, "approximate", AF.APPROXIMATIONS), (config.ABU, "mode", AF.ABU_MODES)],
+    ids=["sgblend.approximate", "abu.mode"],
+)
+def test_the_choices_of_an_option_are_those_of_the_code(cls: type, name: str, known: Any) -> None:
+    assert set(typing.get_args(typing.get_type_hints(cls)[name])) == set(known)
+
+
+@per_model
+def test_options_of_a_model_are_those_of_its_builder(name: str) -> None:
+    options = options_with_defaults(config.MODELS[name])
+    parameters = dict(inspect.signature(models.MODELS[name]).parameters)
+    assert set(options) == set(parameters) - {"input_shape", "n_outputs"}
+    for key, value in options.items():
+        default = parameters[key].default
+        assert value == (list(default) if isinstance(default, tuple) else default), key
+
+
+# --- mistakes ----------------------------------------------------------------------------------------------------
+
+
+def choices() -> list[tuple[str, dict[str, Any], type]]:
+    """Every choice of every group: (group, what chooses it, its class)."""
+    found = [(g, {"name": name, key: name}, cls) for g, (key, classes) in config.GROUPS.items() for name, cls in classes.items()]  # fmt: skip
+    return found + [(g, {}, getattr(config, g.capitalize())) for g in ("optimizer", "trainer", "logger")]
+
+
+def test_a_misspelt_key_is_answered_with_the_nearest_known_one() -> None:
+    for group, choice, cls in choices():
+        if cls is config.CustomActivation:  # takes any key: arguments of somebody's class
+            continue
+        for field in dataclasses.fields(cls):
+            typo = field.name + field.name[-1]
+            (problem,) = problems_of(raw({group: {**choice, typo: 0}}))
+            assert problem.startswith(f"unknown key '{group}.{typo}'. Did you mean {field.name!r}?")
+
+
+def test_a_misspelt_group_choice_or_key_without_a_group_is_answered_too() -> None:
+    assert problems_of(raw({"sed": 3}))[0].startswith("unknown key 'sed'. Did you mean 'seed'?")
+    assert "Did you mean 'sgblend'?" in problems_of(raw({"activation.kind": "sgblnd"}))[0]
+    assert "Did you mean 'resnet'?" in problems_of(raw({"model": {"name": "resnt"}}))[0]
+
+
+def test_a_key_of_another_group_is_answered_with_where_it_is() -> None:
+    assert "There is optimizer.lr" in problems_of(raw({"trainer.lr": 0.1}))[0]
+
+
+def test_missing_groups_are_named() -> None:
+    found = problems_of({})
+    assert [problem.split()[0] for problem in found] == ["activation", "model", "data"]
+
+
+def test_all_problems_are_reported_at_once() -> None:
+    changes = {"optimizer.lr": -1, "activation.alpha": 1.7, "trainer.max_epochs": -3, "sed": 1, "data.batch_sise": 2}
+    found = "\n".join(problems_of(raw(changes)))
+    for part in ("optimizer.lr", "-1", "activation.alpha", "1.7", "trainer.max_epochs", "-3", "'sed'", "batch_size"):
+        assert part in found
+
+
+def test_a_contradiction_is_reported_beside_a_wrong_value() -> None:
+    found = problems_of(raw({"optimizer.lr": -1, "activation.learn": ["delta"]}))
+    assert any("optimizer.lr" in problem for problem in found)
+    assert any("delta" in problem for problem in found)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("optimizer.lr", -1),
+        ("optimizer.lr", 0),
+        ("optimizer.lr", math.nan),
+        ("optimizer.lr", math.inf),
+        ("optimizer.lr", "fast"),
+        ("optimizer.lr", None),
+        ("optimizer.lr", True),
+        ("optimizer.beta1", 1),
+        ("optimizer.schedule", "cosin"),
+        ("activation.alpha", 1.7),
+        ("activation.alpha", -0.1),
+        ("activation.approximate", "erf"),
+        ("activation.preserve", "yes"),
+        ("trainer.max_epochs", -3),
+        ("trainer.max_epochs", 1.5),
+        ("trainer.max_epochs", True),
+        ("trainer.precision", "bf16"),
+        ("data.val_size", 0),
+        ("data.val_size", 1.0),
+        ("data.batch_size", 0),
+        ("data.split_seed", -1),
+        ("model.widths", [64, 0]),
+        ("model.widths", [64, 1.5]),
+        ("model.dropout", 1.0),
+        ("seed", True),
+        ("seed", 2.0),
+        ("seed", -1),
+        ("debug", 1),
+        ("trust", ["os"]),
+        ("optimizer", 3),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_key(key: str, value: Any) -> None:
+    (problem,) = problems_of(raw({key: value}))
+    shown = value[1] if isinstance(value, list) and len(value) > 1 else value
+    assert key in problem
+    assert repr(shown) in problem
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("activation.kind", ["gelu", "relu"]), ("optimizer.lr", 10**400)], ids=["list", "huge number"]
+)
+def test_a_value_that_python_itself_stumbles_over_is_a_problem_like_any_other(key: str, value: Any) -> None:
+    assert key in problems_of(raw({key: value}))[0]
+
+
+NEAR = [
+    ({"data.val_size": 0.6, "data.test_size": 0.4}, ["val_size 0.6", "test_size 0.4"]),
+    ({"data": {"name": "table", "target": "y"}}, ["data.path"]),
+    ({"data": {"name": "table", "path": "a.csv"}}, ["data.target"]),
+    ({"data": {**TABLE, "numeric": ["churn"]}}, ["data.numeric", "churn"]),
+    ({"data": {**TABLE, "drop": ["churn"]}}, ["data.drop", "churn"]),
+    ({"data": {**TABLE, "numeric": ["age"], "categorical": ["age"]}}, ["'age'", "both"]),
+    ({"data": TABLE, "model": {"name": "cnn"}}, ["model=cnn", "model=mlp"]),
+    ({"data": {"name": "wine"}, "model": {"name": "resnet"}}, ["model=resnet", "data=wine", "model=mlp"]),
+    ({"model": {"name": "resnet", "depth": 21}}, ["21", "nearest is 20"]),
+    ({"model.widths": []}, ["model.widths"]),
+    ({"activation.learn": ["alpha", "delta"]}, ["delta", "alpha, beta, gamma"]),
+    ({"activation": {"name": "b", "kind": "blend", "first": "rellu"}}, ["activation.first", "'relu'"]),
+    ({"activation": {"name": "abu", "kind": "abu", "bases": ["relu", "tanhh"]}}, ["activation.bases", "'tanh'"]),
+    ({"activation": {"name": "abu", "kind": "abu", "bases": ["relu", "relu"]}}, ["activation.bases", "['relu', 'relu']"]),
+    ({"activation": {"name": "abu", "kind": "abu", "bases": []}}, ["activation.bases", "[]"]),
+    ({"activation": {"name": "c", "kind": "custom"}}, ["activation.target"]),
+    ({"activation": {"name": "c", "kind": "custom", "target": "mine.Act"}}, ["'mine.Act'", "trust=mine"]),
+    ({"monitor": "val/acuracy"}, ["'val/accuracy'"]),
+    ({"monitor": "accuracy"}, ["'val/accuracy'"]),
+    ({"activation_warmup_epochs": 5, "trainer.max_epochs": 4}, ["activation_warmup_epochs 5", "max_epochs 4"]),
+    ({"activation_warmup_epochs": 4, "trainer.max_epochs": 4}, ["activation_warmup_epochs 4", "max_epochs 4"]),
+]
+
+
+@pytest.mark.parametrize(("changes", "parts"), NEAR, ids=[" ".join(parts) for _, parts in NEAR])
+def test_a_contradiction_is_named_with_both_sides(changes: dict[str, Any], parts: list[str]) -> None:
+    (problem,) = problems_of(raw(changes))
+    for part in parts:
+        assert part in problem
+
+
+def test_the_name_that_is_refused_as_a_base_is_not_offered_again() -> None:
+    (problem,) = problems_of(raw({"activation": {"name": "s", "kind": "scaled", "base": "blend"}}))
+    offered = problem.partition("unknown.")[2]
+    assert "activation.base 'blend'" in problem
+    assert "identity" in offered
+    assert not {"'blend'", "blend", "native", "custom."} & set(offered.replace(",", "").replace("?", "").split())
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+KEYS = sorted({key for key, _, _ in config.describe()} | {"optimizer", "activation", "model", "data", "nonsense"})
+
+
+@modest
+@given(st.dictionaries(st.sampled_from(KEYS), JSON, min_size=1, max_size=3))
+def test_whatever_is_given_the_answer_is_a_config_or_a_config_error(changes: dict[str, Any]) -> None:
+    plain = raw()
+    for key, value in changes.items():
+        group, _, name = key.partition(".")
+        plain[group] = {**(plain.get(group) or {}), name: value} if name and isinstance(plain.get(group, {}), dict) else value  # fmt: skip
+    try:
+        assert isinstance(config.from_dict(plain), config.Config)
+    except ConfigError as error:
+        assert all(error.problems)
+
+
+# --- there and back ----------------------------------------------------------------------------------------------
+
+
+def values_of(field: dataclasses.Field[Any], hint: Any) -> st.SearchStrategy[Any]:
+    """Values that a field takes."""
+    if isinstance(hint, types.UnionType):
+        inner = next(member for member in typing.get_args(hint) if member is not type(None))
+        return st.none() | values_of(field, inner)
+    low, high = field.metadata.get("ge", None), field.metadata.get("le", None)
+    above, below = field.metadata.get("gt", None), field.metadata.get("lt", None)
+    if typing.get_origin(hint) is Literal:
+        return st.sampled_from(typing.get_args(hint))
+    if typing.get_origin(hint) is list:
+        if field.name == "widths":
+            return st.lists(st.integers(1, 512), min_size=1, max_size=3)
+        if field.name in {"sites", "only"}:
+            return st.lists(st.text(max_size=5), max_size=2)
+        return st.just(field.default_factory())  # type: ignore[misc]
+    if hint is float:
+        low, high = above if low is None else low, below if high is None else high
+        return st.floats(low, high, exclude_min=above is not None, exclude_max=below is not None, allow_nan=False, allow_infinity=False)  # fmt: skip
+    if hint is int:
+        return st.integers(low, high)
+    return st.booleans() if hint is bool else st.just(field.default)
+
+
+@st.composite
+def configurations(draw: Callable[[st.SearchStrategy[Any]], Any]) -> dict[str, Any]:
+    """Valid configurations with every group and most keys drawn."""
+    plain: dict[str, Any] = {}
+    for group, choice, cls in draw(st.permutations(choices())):
+        if group in plain or cls in {config.ResNet, config.CNN, config.CustomActivation}:  # not free to combine
+            continue
+        hints = typing.get_type_hints(cls)
+        fields = [f for f in dataclasses.fields(cls) if f.name not in {"name", "kind", "val_size", "test_size"}]
+        plain[group] = {f.name: draw(values_of(f, hints[f.name])) for f in fields} | choice
+        plain[group] |= {"path": "a b,c.csv", "target": "解約"} if cls is config.Table else {}
+        plain[group] |= {"val_size": draw(st.floats(0.01, 0.4))} if group == "data" else {}
+    return plain | {"seed": draw(st.integers(0, 2**31)), "debug": draw(st.booleans())}
+
+
+@modest
+@given(configurations())
+def test_a_configuration_survives_to_dict_and_the_yaml_file_of_a_run(plain: dict[str, Any]) -> None:
+    settled = config.from_dict(plain)
+    written = config.to_dict(settled)
+    assert config.from_dict(written) == settled
+    assert config.from_dict(yaml.safe_load(yaml.safe_dump(written, allow_unicode=True))) == settled
+
+
+def test_arguments_of_a_custom_activation_survive_to_dict() -> None:
+    custom = {"name": "mine", "kind": "custom", "target": "mine.Act", "slope": 0.3, "options": [1, 2]}
+    settled = config.from_dict(raw({"activation": custom, "trust": "mine"}))
+    assert isinstance(settled.activation, config.CustomActivation)
+    assert settled.activation.options == {"slope": 0.3, "options": [1, 2]}
+    assert config.from_dict(config.to_dict(settled)) == settled
+
+
+def test_choosing_from_the_schema_and_the_command_line_imports_neither_torch_nor_lightning() -> None:
+    code = "import sys, adaptact.config, adaptact.launcher; print({'torch', 'lightning', 'pandas'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
