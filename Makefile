@@ -14,7 +14,8 @@ PYTHON ?= python3
 EXTRAS ?= dev
 TORCH_INDEX ?=
 VENV := .venv
-STAMP := $(VENV)/.installed-$(subst $(lastword ,) ,-,$(EXTRAS))
+comma := ,
+STAMP := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 RUN := $(VENV)/bin/python -m adaptact --make
 
 .PHONY: help setup train tensorboard test lint

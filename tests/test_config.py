@@ -119,9 +119,7 @@ def test_a_file_is_named_as_its_choice(file: Path) -> None:
 
 
 @per_file
-def test_the_commands_that_open_a_file_compose(
-    file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_commands_that_open_a_file_compose(file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     group = file.parent.name
     lines = file.read_text(encoding="utf-8").splitlines()
     commands = [line for line in lines if line.startswith("# make train ")]
@@ -324,7 +322,10 @@ NEAR = [
     ({"activation.learn": ["alpha", "delta"]}, ["delta", "alpha, beta, gamma"]),
     ({"activation": {"name": "b", "kind": "blend", "first": "rellu"}}, ["activation.first", "'relu'"]),
     ({"activation": {"name": "abu", "kind": "abu", "bases": ["relu", "tanhh"]}}, ["activation.bases", "'tanh'"]),
-    ({"activation": {"name": "abu", "kind": "abu", "bases": ["relu", "relu"]}}, ["activation.bases", "['relu', 'relu']"]),
+    (
+        {"activation": {"name": "abu", "kind": "abu", "bases": ["relu", "relu"]}},
+        ["activation.bases", "['relu', 'relu']"],
+    ),
     ({"activation": {"name": "abu", "kind": "abu", "bases": []}}, ["activation.bases", "[]"]),
     ({"activation": {"name": "c", "kind": "custom"}}, ["activation.target"]),
     ({"activation": {"name": "c", "kind": "custom", "target": "mine.Act"}}, ["'mine.Act'", "trust=mine"]),

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import REPOSITORY
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adaptact import launcher
+from conftest import REPOSITORY
 
 SETUP = ("pyproject.toml", "constraints.txt")
 NASTY = [

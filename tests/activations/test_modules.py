@@ -27,6 +27,9 @@ from adaptact.activations import (
     SSwish,
     Swish,
     create,
+    effective_values,
+    learned_values,
+    stored_parameters,
 )
 from adaptact.activations import functional as AF
 
@@ -124,7 +127,7 @@ STARTS = [
     (SGBlendAuthors, {"alpha": 0.3, "beta": 1.4, "gamma": -0.2}),
     (SSwish, {"beta": 1.5, "gamma": 0.1}),
     (Swish, {"beta": -0.5}),
-    (PELU, {"a": 0.01, "b": 150.0}),
+    (PELU, {"a": 0.01, "b": 1000.0}),
     (NonlinearityEnhanced, {"a": 0.9, "b": 0.5}),
     (Scaled, {"scale": -2.0}),
 ]
@@ -160,6 +163,20 @@ def test_abu_scalars_are_its_effective_weights() -> None:
     nn.init.constant_(act.raw_w_relu, 3.0)
     nn.init.constant_(act.raw_w_tanh, 1.0)
     assert act.scalars() == {"w_relu": torch.tensor([0.75]), "w_tanh": torch.tensor([0.25])}
+
+
+def test_values_and_stored_parameters_are_found_inside_other_activations() -> None:
+    act = Blend(Scaled(PELU(a=2.0), scale=3.0), nn.PReLU(init=0.1), alpha=0.4)
+    values, parameters = effective_values(act), stored_parameters(act)
+    expected = {"alpha": 0.4, "first.scale": 3.0, "first.base.a": 2.0, "first.base.b": 1.0, "second.weight": 0.1}
+    assert {name: round(value.item(), 5) for name, value in values.items()} == expected
+    assert {id(parameter) for parameter in parameters.values()} == {id(parameter) for parameter in act.parameters()}
+    assert parameters.keys() == values.keys()
+    assert parameters["first.base.a"] is act.first.base.raw_a
+    values["first.base.a"].backward()
+    torch.testing.assert_close(act.first.base.raw_a.grad, act.first.base.raw_a.detach().sigmoid())
+    assert not any(value.requires_grad for value in learned_values(act).values())
+    assert_all_close(learned_values(act), {name: value.detach() for name, value in values.items()}, rtol=0, atol=0)
 
 
 def test_authors_beta_starts_at_its_bound_in_about_half_of_the_draws() -> None:

@@ -236,6 +236,14 @@ def test_alpha_never_leaves_its_range(
         assert low - 1e-7 <= act.alpha.item() <= high + 1e-7
 
 
+@given(raw=floats(-1e6, 1e6))
+@modest
+def test_authors_beta_never_leaves_its_range(raw: float) -> None:
+    act = SGBlendAuthors()
+    nn.init.constant_(act.raw_beta, raw)
+    torch.testing.assert_close(act.beta.detach(), torch.tensor([min(max(raw, 0.1), 10.0)]))
+
+
 @pytest.mark.parametrize(
     ("raw", "gradient", "expected"),
     [

@@ -122,6 +122,7 @@ class DataModule(L.LightningDataModule):
             batch_size=None,
             num_workers=workers,
             pin_memory=torch.cuda.is_available(),
+            generator=torch.Generator().manual_seed(self.seed),  # else it draws from the one that dropout draws from
             persistent_workers=workers > 0 and shuffle,
         )
 

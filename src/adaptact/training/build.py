@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import random
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -86,6 +88,8 @@ def import_trusted(target: str, trust: str | None) -> Any:
     if trust != package:
         raise ConfigError([f"{target!r} is somebody's code: add trust={package} to run it"])
     module, _, name = target.rpartition(".")
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # where one stands, as `python -m` has it
     try:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:

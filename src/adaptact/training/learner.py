@@ -66,8 +66,9 @@ class Learner(L.LightningModule):
         }
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, classes), or (batch,) for regression, in float32."""
-        outputs = self.network(x).float()
+        """(batch, classes), or (batch,) for regression, in at least float32."""
+        outputs = self.network(x)
+        outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
         return outputs if self.task == "classification" else outputs.squeeze(-1)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:

@@ -34,7 +34,7 @@ class Outputs(Metric):
         self.add_state("targets", default=[], dist_reduce_fx="cat")
 
     def update(self, outputs: Tensor, targets: Tensor) -> None:
-        self.outputs.append(outputs.detach().float())
+        self.outputs.append(outputs.detach())
         self.targets.append(targets)
 
     def predictions(self) -> tuple[Tensor, Tensor]:

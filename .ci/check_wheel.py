@@ -1,0 +1,10 @@
+"""Check that a wheel carries what the jobs need: python .ci/check_wheel.py <wheel>."""
+
+import sys
+import zipfile
+
+names = set(zipfile.ZipFile(sys.argv[1]).namelist())
+needed = {"adaptact/conf/train.yaml", "adaptact/conf/activation/sgblend.yaml", "adaptact/schemas/result.json"}
+assert needed <= names, f"the wheel lacks {needed - names}"
+assert not [name for name in names if name.startswith(("runs", "data/", "tests"))]
+print(f"{sys.argv[1]}: {len(names)} files")

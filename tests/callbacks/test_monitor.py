@@ -1,0 +1,211 @@
+"""What is logged, with networks whose weights are set by hand, so that the expected record is known."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from adaptact import PELU, Blend, SGBlend
+from adaptact.activations import functional as AF
+from adaptact.callbacks import ActivationMonitor
+from adaptact.callbacks.curves import curve
+from adaptact.callbacks.sites import describe_layers, observe
+from adaptact.callbacks.stability import epochs_to_share, loss_spikes
+
+
+class Somebody(L.LightningModule):
+    """Somebody else's module: no attribute of adaptact's, plain SGD."""
+
+    def __init__(self, activation: nn.Module) -> None:
+        super().__init__()
+        self.first = nn.Linear(1, 1, bias=False)
+        self.act = activation
+        nn.init.constant_(self.first.weight, 2.0)
+
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+        return self.act(self.first(batch[0])).sum()
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.01)
+
+
+X = torch.tensor([[-1.0], [0.5], [2.0]])
+
+
+def fit(activation: nn.Module, logger: Any, monitor: ActivationMonitor, steps: int = 1) -> Somebody:
+    module = Somebody(activation)
+    trainer = L.Trainer(
+        max_steps=steps,
+        max_epochs=-1,
+        logger=logger,
+        callbacks=[monitor],
+        accelerator="cpu",
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        log_every_n_steps=1,
+    )
+    trainer.fit(module, DataLoader(TensorDataset(X), batch_size=3))
+    return module
+
+
+def events(folder: Path) -> EventAccumulator:
+    return EventAccumulator(str(folder)).Reload()
+
+
+def logged(folder: Path) -> dict[str, list[float]]:
+    accumulator = events(folder)
+    return {tag: [e.value for e in accumulator.Scalars(tag)] for tag in accumulator.Tags()["scalars"]}
+
+
+def test_values_gap_and_gradients_of_the_first_step(tmp_path: Path) -> None:
+    logger = TensorBoardLogger(tmp_path, name="", version="tb")
+    fit(SGBlend(alpha=0.3, beta=1.5, gamma=0.1), logger, ActivationMonitor())
+    seen = {tag: values[0] for tag, values in logged(tmp_path / "tb").items()}
+    x = (2 * X).double()
+    alpha, beta, gamma = (torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in (0.3, 1.5, 0.1))
+    weight = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    s = torch.sigmoid(beta * weight * X)
+    cdf = 0.5 * (1 + torch.erf(weight * X / math.sqrt(2)))
+    loss = (alpha * (weight * X * s - gamma) + (1 - alpha) * weight * X * cdf).sum()
+    loss.backward()
+    with torch.no_grad():
+        gap = (AF.sswish(x, 1.5, 0.1) - AF.gelu(x)).square().mean().sqrt()
+    expected = {
+        "alpha/act": 0.3,
+        "beta/act": 1.5,
+        "gamma/act": 0.1,
+        "gap/act": gap.item(),
+        "grad_alpha/act": alpha.grad.item(),
+        "grad_beta/act": beta.grad.item(),
+        "grad_gamma/act": gamma.grad.item(),
+        "grad_norm/first": abs(weight.grad.item()),
+        "grad_norm/activations": math.hypot(alpha.grad.item(), beta.grad.item(), gamma.grad.item()),
+    }
+    expected["grad_norm/act"] = expected["grad_norm/activations"]
+    expected["grad_norm/total"] = math.hypot(expected["grad_norm/first"], expected["grad_norm/activations"])
+    for tag, value in expected.items():
+        assert seen[tag] == pytest.approx(value, rel=1e-5), tag
+
+
+def test_all_alphas_share_one_chart(tmp_path: Path) -> None:
+    logger = TensorBoardLogger(tmp_path, name="", version="tb")
+    fit(SGBlend(), logger, ActivationMonitor())
+    assert "custom_scalars__config__" in events(tmp_path / "tb").Tags()["tensors"]
+
+
+def test_per_channel_values_are_a_mean_and_a_histogram(tmp_path: Path) -> None:
+    logger = TensorBoardLogger(tmp_path, name="", version="tb")
+    fit(SGBlend(channels=1), logger, ActivationMonitor())
+    assert "alpha/act" not in events(tmp_path / "tb").Tags()["histograms"]  # one channel is one scalar
+    activation = SGBlend(alpha=0.2, channels=3, channel_dim=0)
+    logger = TensorBoardLogger(tmp_path, name="", version="tb3")
+    fit(activation, logger, ActivationMonitor())
+    accumulator = events(tmp_path / "tb3")
+    assert "alpha/act" in accumulator.Tags()["histograms"]
+    assert accumulator.Scalars("alpha/act")[0].value == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("activation", "tag", "value"),
+    [
+        (PELU(a=0.5), "a/act", 0.5),
+        (nn.PReLU(init=0.3), "weight/act", 0.3),
+        (Blend(SGBlend(alpha=0.9), "relu", alpha=0.25), "first.alpha/act", 0.9),
+    ],
+)
+def test_other_activations_log_their_own_parameters(
+    tmp_path: Path, activation: nn.Module, tag: str, value: float
+) -> None:
+    fit(activation, TensorBoardLogger(tmp_path, name="", version="tb"), ActivationMonitor())
+    seen = logged(tmp_path / "tb")
+    assert seen[tag][0] == pytest.approx(value, rel=1e-5)
+    assert f"grad_{tag}" in seen
+
+
+def test_any_logger_that_takes_scalars_will_do(tmp_path: Path) -> None:
+    logger = CSVLogger(tmp_path, name="", version="csv")
+    fit(SGBlend(), logger, ActivationMonitor())
+    logger.save()
+    assert "alpha/act" in (tmp_path / "csv" / "metrics.csv").read_text(encoding="utf-8")
+
+
+def test_only_every_nth_step_is_watched_and_no_hook_stays(tmp_path: Path) -> None:
+    module = fit(SGBlend(), TensorBoardLogger(tmp_path, name="", version="tb"), ActivationMonitor(3), steps=8)
+    steps = [event.step for event in events(tmp_path / "tb").Scalars("alpha/act")]
+    assert steps == [0, 3, 6]
+    assert not any(m._forward_pre_hooks or m._forward_hooks for m in module.modules())
+
+
+def test_hooks_are_gone_after_an_error(tmp_path: Path) -> None:
+    class Failing(SGBlend):
+        def forward(self, x: Tensor) -> Tensor:
+            raise RuntimeError("boom")
+
+    activation = Failing()
+    with pytest.raises(RuntimeError, match="boom"):
+        fit(activation, TensorBoardLogger(tmp_path, name="", version="tb"), ActivationMonitor())
+    assert not activation._forward_pre_hooks
+
+
+def test_without_a_logger_nothing_is_hooked() -> None:
+    activation = SGBlend()
+    hooked: list[int] = []
+    activation.register_forward_hook(lambda m, args, out: hooked.append(len(m._forward_pre_hooks)))
+    fit(activation, False, ActivationMonitor(), steps=3)
+    assert hooked == [0, 0, 0]
+
+
+def test_observe_gives_the_inputs_a_site_really_sees() -> None:
+    network = nn.Sequential(nn.Identity(), SGBlend(alpha=0.3), nn.Tanh())
+    x = torch.randn(1000, 1, generator=torch.Generator().manual_seed(0))
+    seen = observe(network, x)["1"]
+    assert sum(seen.counts) == ((x >= seen.low) & (x <= seen.high)).sum()
+    assert seen.low == pytest.approx(np.quantile(x.numpy(), 0.001), rel=1e-3)
+    layer = describe_layers(network, {"1": seen})[0]
+    assert layer["alpha"] == pytest.approx(0.3)
+    assert layer["gap"] == pytest.approx(
+        (AF.sswish(x, 1.0, 0.0) - torch.nn.functional.gelu(x)).square().mean().sqrt().item(), rel=1e-5
+    )
+
+
+def test_a_curve_is_the_function_and_per_channel_its_mean() -> None:
+    x = np.linspace(-3, 3, 7)
+    grid = torch.from_numpy(x)
+    assert curve(SGBlend(alpha=0.3), x) == pytest.approx(AF.sg_blend(grid, 0.3).numpy(), abs=1e-6)
+    per_channel = SGBlend(channels=2, channel_dim=-1)
+    with torch.no_grad():
+        per_channel.raw_alpha.copy_(torch.tensor([0.0, 1.0]))
+    expected = (torch.nn.functional.gelu(grid) + torch.nn.functional.silu(grid)) / 2
+    assert curve(per_channel, x) == pytest.approx(expected.numpy(), abs=1e-6)
+
+
+def test_spikes_are_found_and_noise_is_not() -> None:
+    rng = np.random.default_rng(0)
+    losses = 1.0 + 0.05 * rng.standard_normal(300)
+    assert not loss_spikes(losses).any()
+    losses[[50, 200]] = 3.0
+    losses[100] = np.nan
+    assert list(np.flatnonzero(loss_spikes(losses))) == [50, 200]
+
+
+@pytest.mark.parametrize(
+    ("values", "mode", "expected"),
+    [
+        ([0.5, 0.89, 0.9, 1.0], "max", 3),
+        ([2.0, 1.2, 1.1, 1.0], "min", 3),
+        ([-3.0, -1.05, -1.0], "max", 2),
+        ([float("nan"), 1.0], "max", 2),
+        ([float("nan")], "max", None),
+    ],
+)
+def test_epochs_to_90_percent(values: list[float], mode: str, expected: int | None) -> None:
+    assert epochs_to_share(values, mode, 0.9) == expected

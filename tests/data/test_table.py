@@ -1,0 +1,604 @@
+"""A person's table: what is understood, what is refused, and that only training rows teach anything."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import sys
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import QuantileTransformer
+from skops import io as skops_io
+
+from adaptact import config
+from adaptact.data import Prepared, table
+from adaptact.data import load as load_any
+from adaptact.data.parts import split_rows
+from adaptact.data.table import MISSING, TablePreparation
+from adaptact.errors import DataError
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
+
+Columns = dict[str, list[str]]
+N = 60
+
+
+def columns(n: int = N) -> Columns:
+    """Two numbers (one with gaps), two categories, two classes."""
+    draw = np.random.default_rng(0)
+    return {
+        "age": [str(value) for value in draw.integers(18, 90, n)],
+        "sales": ["" if i % 7 == 3 else f"{value:.2f}" for i, value in enumerate(draw.lognormal(3, 1, n))],
+        "region": [["tokyo", "osaka", "kyoto", ""][i % 4] for i in range(n)],
+        "plan": [["a", "b"][i % 5 % 2] for i in range(n)],
+        "churn": [["yes", "no", "no"][i % 3] for i in range(n)],
+    }
+
+
+def text_of(cells: Columns, separator: str = ",") -> str:
+    file = io.StringIO()
+    writer = csv.writer(file, delimiter=separator, lineterminator="\n")
+    writer.writerow(cells)
+    writer.writerows(zip(*cells.values(), strict=True))
+    return file.getvalue()
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Callable[..., Prepared]:
+    """Writes a table (columns, text or bytes) and loads it; keywords are keys of ``data.``."""
+
+    def write_and_load(cells: Columns | str | bytes, **options: Any) -> Prepared:
+        content = text_of(cells) if isinstance(cells, dict) else cells
+        path = tmp_path / "my table.v2.csv"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+        return load_any(config.Table(**{"name": "table", "path": str(path), "target": "churn", **options}))
+
+    return write_and_load
+
+
+Read = Callable[..., Prepared]
+
+
+def preparation_of(data: Prepared) -> TablePreparation:
+    assert isinstance(data.preparation, TablePreparation)
+    return data.preparation
+
+
+def frame_of(cells: Columns) -> pd.DataFrame:
+    return table.parse(text_of(cells).encode("utf-8"), "some.csv")
+
+
+def same_tensors(first: Prepared, second: Prepared, *parts: str) -> bool:
+    tensors = [(first.parts[p].x, second.parts[p].x) for p in parts or first.parts]
+    tensors += [(first.parts[p].y, second.parts[p].y) for p in parts or first.parts]
+    return all(a.shape == b.shape and torch.equal(a, b) for a, b in tensors)
+
+
+# --- reading -----------------------------------------------------------------------------------------------------
+
+
+def test_numbers_and_categories_are_told_apart(read: Read) -> None:
+    data = read(columns())
+    assert preparation_of(data).roles == {"numeric": ["age", "sales"], "categorical": ["region", "plan"]}
+    assert data.input_shape == (2 + 1 + 4 + 2,)  # numbers, gaps of sales, regions with the blank one, plans
+    assert data.name == "my table"
+    assert data.task == "classification"
+    assert data.labels == ["no", "yes"]
+    assert sum(len(part) for part in data.parts.values()) == N
+    assert sum(int(part.y.sum()) for part in data.parts.values()) == columns()["churn"].count("yes")
+
+
+def test_every_mark_of_a_missing_value_is_one() -> None:
+    marks = sorted(MISSING)
+    assert {"", "?", "NA", "nan", "null"} <= set(marks)
+    frame = frame_of({"a": [*marks, "0", "no"], "b": ["1"] * (len(marks) + 2)})
+    assert frame["a"].isna().tolist() == [True] * len(marks) + [False, False]
+
+
+def test_spaces_around_cells_and_names_do_not_matter(read: Read) -> None:
+    plain = columns()
+    spaced = "\n".join(
+        " , ".join(f"  {cell}\u3000" for cell in line) + " "
+        for line in [list(plain), *zip(*plain.values(), strict=True)]
+    )
+    assert same_tensors(read(plain), read(spaced))
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_other_separators_give_the_same_data(read: Read, separator: str) -> None:
+    cells = columns() | {"region": [f"{cell},x" for cell in columns()["region"]]}
+    assert same_tensors(read(cells), read(text_of(cells, separator)))
+
+
+def test_separators_quotes_and_line_breaks_within_quotes_belong_to_the_cell() -> None:
+    cells = {'a;b;c;d "e"': ['x, "y"', "two\nlines"], "n,1": ["1", "2"]}
+    frame = frame_of(cells)
+    assert list(frame.columns) == list(cells)
+    assert frame.iloc[:, 0].tolist() == ['x, "y"', "two\nlines"]
+
+
+def test_a_line_break_in_a_quoted_name_does_not_hide_the_separator() -> None:
+    """Spreadsheets write such headers."""
+    frame = table.parse('"売上\n(千円)";地域;解約\n1;東京;はい\n'.encode(), "some.csv")
+    assert list(frame.columns) == ["売上\n(千円)", "地域", "解約"]
+
+
+def test_windows_line_ends_and_a_byte_order_mark_do_not_matter(read: Read) -> None:
+    text = text_of(columns())
+    assert same_tensors(read(text), read("\ufeff" + text.replace("\n", "\r\n")))
+
+
+ODD = ["売上 (千円)", "a.b", "x[0]", 'say "hi"', "it's", "{k}", "a,b", "=1+1", "$x ${y}", "numeric", "missing", "Unnamed: 0", "2024", "\\"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_any_name_of_a_column_works_as_number_category_and_target(read: Read, tmp_path: Path, name: str) -> None:
+    new = {"age": name, "region": f"{name}{name}", "churn": f"{name}!"}
+    renamed = {new.get(key, key): cells for key, cells in columns().items()}
+    data = read(renamed, target=new["churn"], numeric=[name], categorical=[new["region"]], drop=["plan"])
+    assert same_tensors(data, read(columns(), drop=["plan"]))
+    preparation_of(data).save(tmp_path / "kept")
+    again = TablePreparation.load(tmp_path / "kept")
+    assert torch.equal(again.transform(frame_of(renamed)), preparation_of(data).transform(frame_of(renamed)))
+
+
+@pytest.mark.parametrize(
+    "header", ["age,age,churn", "age, age,churn", "age,age ,churn", '"age","age",churn'], ids=repr
+)
+def test_a_name_that_stands_twice_is_refused(read: Read, header: str) -> None:
+    rows = "".join(f"{i},{i + 1},{'yes' if i % 2 else 'no'}\n" for i in range(N))
+    with pytest.raises(DataError, match=r"two columns called 'age'"):
+        read(f"{header}\n{rows}")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    ["1,2,yes,\n" * 9, "1,2,yes,3\n" * 9, "1,2,yes,3\n" + "1,2,yes\n" * 9, "1,2,yes\n" * 9 + "1,2,yes,3\n"],
+    ids=["commas at the end", "all", "the first", "the last"],
+)
+def test_rows_that_are_longer_than_the_header_never_move_into_other_columns(rows: str) -> None:
+    try:
+        frame = table.parse(f"a,b,churn\n{rows}".encode(), "some.csv")
+    except DataError:
+        return
+    assert set(frame["a"]) == {"1"}
+    assert set(frame["b"]) == {"2"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n\n  \n",
+        b"\xef\xbb\xbf",
+        b"age,churn\n",
+        b'age,"churn\n1,yes\n',
+        bytes(range(256)) * 4,
+        b"\x00" * 50,
+        "年齢,解約\n1,はい\n".encode("shift_jis"),
+        "age,churn\n1,yes\n".encode("utf-16"),
+        b"PK\x03\x04 this is a spreadsheet",
+    ],
+    ids=["empty", "blank", "mark", "header", "open quote", "bytes", "zeros", "shift_jis", "utf-16", "zip"],
+)
+def test_a_file_that_is_no_table_is_a_data_error_that_names_it(read: Read, content: bytes) -> None:
+    with pytest.raises(DataError, match=r"my table\.v2\.csv"):
+        read(content)
+
+
+@pytest.mark.parametrize("path", ["missing.csv", "."])
+def test_a_path_that_cannot_be_read_is_a_data_error_that_names_it(tmp_path: Path, path: str) -> None:
+    with pytest.raises(DataError, match=re.escape(str(tmp_path / path))):
+        table.load(config.Table(name="table", path=str(tmp_path / path), target="churn"))
+
+
+@pytest.mark.parametrize("key", ["target", "drop", "numeric", "categorical"])
+def test_a_column_that_is_not_there_is_answered_with_the_nearest(read: Read, key: str) -> None:
+    with pytest.raises(DataError, match=rf"data\.{key}: .*no column 'regoin'. Did you mean 'region'\?"):
+        read(columns(), **{key: "regoin" if key == "target" else ["age", "regoin"]})
+
+
+# --- roles and task ----------------------------------------------------------------------------------------------
+
+
+def test_roles_given_by_name_are_obeyed(read: Read) -> None:
+    data = read(columns() | {"zip": [str(100 + i % 3) for i in range(N)]}, categorical=["zip"], drop=["age", "plan"])
+    assert preparation_of(data).roles == {"numeric": ["sales"], "categorical": ["region", "zip"]}
+    identifier = columns() | {"id": [f"id-{i}" for i in range(N)]}
+    assert "id" in preparation_of(read(identifier, categorical=["id"])).roles["categorical"]
+    constant = columns() | {"one": ["1"] * N}
+    assert "one" in preparation_of(read(constant, numeric=["one"])).roles["numeric"]
+
+
+def test_a_value_that_is_no_number_is_shown_where_numbers_were_asked_for(read: Read) -> None:
+    with pytest.raises(DataError, match=r"data\.numeric: column 'plan' .*'a'"):
+        read(columns(), numeric=["age", "plan"])
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [(["x"] * N, "one value"), (["7"] * N, "one value"), ([f"id-{i}" for i in range(N)], "identifier"), (["?"] * N, "empty")],
+)  # fmt: skip
+def test_columns_that_teach_nothing_are_left_out_with_a_note(read: Read, cells: list[str], reason: str) -> None:
+    data = read(columns() | {"変な列": cells})
+    assert same_tensors(data, read(columns()))
+    (note,) = data.notes
+    assert "'変な列'" in note
+    assert reason in note
+
+
+def test_a_single_value_that_is_sometimes_missing_teaches_something(read: Read) -> None:
+    half = ["1" if i % 2 else "" for i in range(N)]
+    data = read(columns() | {"flag": half})
+    assert data.notes == []
+    assert data.input_shape == (read(columns()).input_shape[0] + 2,)  # the number and its gaps
+
+
+def test_without_a_column_to_predict_from_there_is_nothing_to_do(read: Read) -> None:
+    with pytest.raises(DataError, match="no column to predict 'churn' from"):
+        read({"churn": columns()["churn"], "one": ["1"] * N})
+
+
+def test_rows_without_a_target_are_left_out_with_a_note(read: Read) -> None:
+    cells = columns()
+    cells["churn"][4] = cells["churn"][10] = " NA "
+    data = read(cells)
+    kept = {name: [cell for i, cell in enumerate(column) if i not in {4, 10}] for name, column in cells.items()}
+    assert data.notes == ["2 rows without a value of 'churn' were left out"]
+    assert same_tensors(data, read(kept))
+
+
+@pytest.mark.parametrize(
+    ("target", "task", "labels"),
+    [
+        (["b", "C", "a"], "classification", ["C", "a", "b"]),
+        (["10", "9", "2"], "classification", ["2", "9", "10"]),
+        (["1.50", "-2", "1e1"], "classification", ["-2", "1.50", "1e1"]),
+        (["はい", "いいえ", "不明"], "classification", ["いいえ", "はい", "不明"]),
+        ([str(i) for i in range(20)], "classification", [str(i) for i in range(20)]),
+        ([str(i) for i in range(21)], "regression", []),
+        ([f"{i / 7:.4f}" for i in range(N)], "regression", []),
+        ([f"k{i}" for i in range(20)], "classification", sorted(f"k{i}" for i in range(20))),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_the_task_and_its_labels_follow_from_the_target(
+    read: Read, target: list[str], task: str, labels: list[str]
+) -> None:
+    n = 5 * N
+    data = read(columns(n) | {"churn": [target[i % len(target)] for i in range(n)]})
+    assert (data.task, data.labels) == (task, labels)
+    assert data.n_outputs == (len(labels) or 1)
+
+
+def test_a_task_that_was_asked_for_is_obeyed(read: Read) -> None:
+    counts = columns() | {"churn": [str(i % 4) for i in range(N)]}
+    assert read(counts, task="regression").task == "regression"
+    with pytest.raises(DataError, match=r"task=regression.*'(yes|no)'"):
+        read(columns(), task="regression")
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (["yes"] * N, "1 value"),
+        ([""] * N, "the target 'churn'"),
+        ([f"name {i % 40}" for i in range(N)], "too many classes"),
+        (["yes", *["no"] * (N - 1)], "'yes' has 1 row"),
+    ],
+    ids=["constant", "empty", "names", "rare"],
+)
+def test_a_target_that_cannot_be_learned_is_refused(read: Read, target: list[str], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read(columns() | {"churn": target})
+
+
+def test_a_numeric_target_comes_back_in_its_own_unit(read: Read) -> None:
+    prices = [f"{value:.0f}" for value in np.random.default_rng(1).uniform(1e6, 9e7, N)]
+    data = read(columns() | {"churn": prices})
+    restored = [value * data.scale + data.center for part in data.parts.values() for value in part.y.double().tolist()]
+    assert sorted(restored) == pytest.approx(sorted(map(float, prices)), rel=1e-5)
+    assert abs(data.parts["train"].y.mean().item()) < 1e-5
+    assert abs(data.parts["train"].y.std(correction=0).item() - 1) < 1e-5
+
+
+def test_the_fingerprint_is_that_of_the_file(read: Read) -> None:
+    first = read(columns())
+    assert re.fullmatch("[0-9a-f]{64}", first.fingerprint)
+    assert read(columns(), split_seed=3, scaling="standard").fingerprint == first.fingerprint
+    assert read(columns() | {"plan": ["c", *columns()["plan"][1:]]}).fingerprint != first.fingerprint
+
+
+# --- preparing ---------------------------------------------------------------------------------------------------
+
+
+def rows_of(cells: Columns, split_seed: int = 0) -> dict[str, np.ndarray]:
+    y = np.array([sorted(set(cells["churn"])).index(label) for label in cells["churn"]])
+    return split_rows(y, "classification", val_size=0.2, test_size=0.2, seed=split_seed)
+
+
+@pytest.mark.parametrize("scaling", ["standard", "quantile"])
+def test_the_preparation_is_the_one_that_scikit_learn_fits_on_the_training_rows(read: Read, scaling: str) -> None:
+    cells = columns(3 * N)
+    data, rows = read(cells, scaling=scaling, split_seed=2), rows_of(cells, split_seed=2)
+    numbers = pd.DataFrame({key: pd.to_numeric(pd.Series(cells[key])) for key in ("age", "sales")}).to_numpy(float)
+    filled = SimpleImputer(strategy="median").fit(numbers[rows["train"]]).transform(numbers)
+    train = filled[rows["train"]]
+    if scaling == "standard":
+        scaled = (filled - train.mean(0)) / train.std(0)
+    else:
+        transformer = QuantileTransformer(n_quantiles=10, output_distribution="normal", subsample=None)
+        scaled = transformer.fit(train).transform(filled)
+    one_hot = [np.array(cells[key])[:, None] == np.unique(np.array(cells[key])) for key in ("region", "plan")]
+    expected = np.hstack([scaled, np.isnan(numbers[:, 1:]), *one_hot])
+    for part, index in rows.items():
+        np.testing.assert_allclose(data.parts[part].x.numpy(), expected[index], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("scaling", ["standard", "quantile"])
+@pytest.mark.parametrize("part", ["val", "test"])
+def test_training_tensors_know_nothing_of_held_out_rows(read: Read, scaling: str, part: str) -> None:
+    cells = columns()
+    before = read(cells, scaling=scaling)
+    for row in rows_of(cells)[part]:
+        cells["age"][row], cells["sales"][row] = str(1000 + row), "" if row % 2 else "-5e6"
+        cells["region"][row], cells["plan"][row] = "nagoya", "z"
+    after = read(cells, scaling=scaling)
+    assert torch.equal(before.parts["train"].x, after.parts["train"].x)
+    assert not torch.equal(before.parts[part].x, after.parts[part].x)
+
+
+def test_gaps_that_only_held_out_rows_have_are_filled(read: Read) -> None:
+    cells = columns()
+    for row in rows_of(cells)["test"]:
+        cells["age"][row] = ""
+    data = read(cells)
+    assert data.parts["test"].x.isfinite().all()
+    assert data.input_shape == read(columns()).input_shape
+
+
+def test_a_category_that_training_rows_lack_is_all_zeros_or_shares_the_slot_of_rare_ones(read: Read) -> None:
+    unseen = frame_of({name: [cells[0]] for name, cells in columns().items()} | {"region": ["sapporo"]})
+    common = preparation_of(read(columns()))
+    assert common.transform(unseen)[0, 3:7].tolist() == [0, 0, 0, 0]
+    rare = [["tokyo", "osaka"][i % 2] if i % 10 else f"town-{i}" for i in range(N)]
+    data = read(columns() | {"region": rare}, max_categories=3)
+    region = preparation_of(data).transform(unseen)[0, 3:6]
+    assert region.tolist() == [0, 0, 1]
+    assert data.input_shape == (3 + 3 + 2,)
+
+
+def test_a_row_alone_is_prepared_as_among_others(read: Read) -> None:
+    preparation, frame = preparation_of(read(columns())), frame_of(columns())
+    together = preparation.transform(frame)
+    alone = torch.cat([preparation.transform(frame.iloc[[i]]) for i in range(5)])
+    torch.testing.assert_close(alone, together[:5])
+
+
+# --- keeping the preparation ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def saved(read: Read, tmp_path: Path) -> Path:
+    preparation_of(read(columns())).save(tmp_path / "preparation")
+    return tmp_path / "preparation"
+
+
+def test_a_preparation_survives_the_disk(read: Read, saved: Path) -> None:
+    before, after = preparation_of(read(columns())), TablePreparation.load(saved)
+    assert torch.equal(before.transform(frame_of(columns())), after.transform(frame_of(columns())))
+    assert (after.roles, after.target, after.labels) == (before.roles, "churn", ["no", "yes"])
+
+
+def test_a_saved_preparation_holds_numbers_and_json_and_no_pickle(saved: Path) -> None:
+    assert sorted(os.listdir(saved)) == ["columns.json", "transformer.skops"]
+    json.loads((saved / "columns.json").read_text(encoding="utf-8"))
+    with zipfile.ZipFile(saved / "transformer.skops") as file:
+        for name in file.namelist():
+            if name.endswith(".npy"):
+                np.load(io.BytesIO(file.read(name)), allow_pickle=False)
+            else:
+                json.loads(file.read(name))
+
+
+class Malicious:
+    """Leaves a mark wherever it comes to life."""
+
+    marks: list[str] = []  # noqa: RUF012
+
+    def __new__(cls) -> Malicious:
+        cls.marks.append("made")
+        return super().__new__(cls)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.marks.append("state")
+
+    def __reduce__(self) -> Any:
+        return print, ("this must never be printed",)
+
+
+def test_an_object_of_a_type_that_is_not_trusted_is_refused_unbuilt(saved: Path) -> None:
+    skops_io.dump([Malicious()], saved / "transformer.skops")
+    Malicious.marks.clear()
+    with pytest.raises(DataError, match=re.escape(str(saved))):
+        TablePreparation.load(saved)
+    assert Malicious.marks == []
+
+
+def test_a_schema_that_names_another_module_is_refused_and_the_module_not_imported(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "evil_module_of_a_test.py").write_text("from pathlib import Path\nPath('marked').write_text('run')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    change_schema(saved, lambda text: text.replace("sklearn.preprocessing._data", "evil_module_of_a_test"))
+    with pytest.raises(DataError, match=re.escape(str(saved))):
+        TablePreparation.load(saved)
+    assert "evil_module_of_a_test" not in sys.modules
+    assert not (tmp_path / "marked").exists()
+
+
+def change_schema(folder: Path, change: Callable[[str], str]) -> None:
+    path = folder / "transformer.skops"
+    with zipfile.ZipFile(path) as file:
+        contents = {name: file.read(name) for name in file.namelist()}
+    contents["schema.json"] = change(contents["schema.json"].decode()).encode()
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in contents.items():
+            file.writestr(name, content)
+
+
+SCHEMAS: dict[str, Callable[[str], str]] = {
+    "no json": lambda text: text[:-20],
+    "a list": lambda text: "[]",
+    "a text": lambda text: '"x"',
+    "empty": lambda text: "{}",
+    "no node of that name": lambda text: text.replace('"DictNode"', '"NoSuchNode"'),
+    "another node": lambda text: text.replace('"DictNode"', '"ListNode"'),
+    "content of another kind": lambda text: text.replace('"content": {', '"content": "x", "was": {', 2),
+    "a function": lambda text: text.replace('"ColumnTransformer"', '"_transform_one"'),
+    "a class that is not there": lambda text: text.replace('"Pipeline"', '"NoSuchClass"'),
+    "arrays that are not there": lambda text: text.replace(".npy", ".npz"),
+}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_a_tampered_schema_is_a_data_error(saved: Path, schema: str) -> None:
+    change_schema(saved, SCHEMAS[schema])
+    with pytest.raises(DataError, match=re.escape(str(saved))):
+        TablePreparation.load(saved)
+
+
+@pytest.mark.parametrize("thing", [{"a": 1}, [1, 2], 3, SimpleImputer()], ids=["dict", "list", "number", "imputer"])
+def test_a_harmless_object_that_is_no_preparation_is_a_data_error(saved: Path, thing: Any) -> None:
+    skops_io.dump(thing, saved / "transformer.skops")
+    with pytest.raises(DataError, match=re.escape(str(saved))):
+        TablePreparation.load(saved)
+
+
+@pytest.mark.parametrize("file", ["columns.json", "transformer.skops"])
+@pytest.mark.parametrize("content", [None, b"", b"\xff\x00", b"{}", b"[]", b"PK\x03\x04"], ids=repr)
+def test_a_damaged_or_missing_file_of_a_preparation_is_a_data_error(
+    saved: Path, file: str, content: bytes | None
+) -> None:
+    (saved / file).unlink()
+    if content is not None:
+        (saved / file).write_bytes(content)
+    with pytest.raises(DataError, match=re.escape(str(saved))):
+        TablePreparation.load(saved)
+
+
+# --- whatever comes ------------------------------------------------------------------------------------------------
+
+KINDS = [
+    st.integers(-3, 3).map(str),
+    st.sampled_from(["a", "b", "", "?"]),
+    st.sampled_from(["1", "2.5", "", "-0", "1e5", "1_0", "0x1F", "١", "inf", "True"]),
+    st.sampled_from(["1e308", "-1e308", "1e-308", "9007199254740993", "123456789012345678901234567890", "0"]),
+    st.text(max_size=3),
+    st.floats().map(repr),
+    st.just("same"),
+]
+TARGETS = [st.sampled_from(["yes", "no"]), st.sampled_from(["0", "1", "1.0"]), st.integers(0, 10**6).map(str), *KINDS]
+
+
+@st.composite
+def tables(draw: Callable[..., Any]) -> tuple[Columns, dict[str, Any]]:
+    """A small table and options for it."""
+    n = draw(st.sampled_from([30, 30, 12, 3, 1, 0]))
+    target, *names = draw(st.lists(st.text(min_size=1, max_size=3), min_size=1, max_size=4, unique=True))
+    kinds = {target: draw(st.sampled_from(TARGETS))} | {name: draw(st.sampled_from(KINDS)) for name in names}
+    some = st.just([]) | st.lists(st.sampled_from([target, *names]), max_size=1)
+    options = {
+        "drop": some,
+        "numeric": some,
+        "categorical": some,
+        "task": st.sampled_from(["auto", "classification", "regression"]),
+        "scaling": st.sampled_from(["standard", "quantile"]),
+        "max_categories": st.integers(2, 5),
+        "val_size": st.floats(0.05, 0.45),
+        "test_size": st.floats(0.05, 0.45),
+        "split_seed": st.integers(0, 9),
+    }
+    cells = {name: draw(st.lists(kind, min_size=n, max_size=n)) for name, kind in kinds.items()}
+    return cells, {key: draw(value) for key, value in options.items()} | {"target": target}
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tables") / "some.csv"
+
+
+def finite_or_refused(path: Path, **options: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            data = table.load(config.Table(**{"name": "table", "path": str(path), **options}))
+        except DataError as error:
+            assert str(error)  # noqa: PT017
+            return
+    assert all(tensor.isfinite().all() for part in data.parts.values() for tensor in (part.x, part.y))
+
+
+@pytest.mark.parametrize("scaling", ["standard", "quantile"])
+@pytest.mark.parametrize("column", ["age", "churn"])
+def test_numbers_that_overflow_are_refused_or_stay_finite(tmp_path: Path, column: str, scaling: str) -> None:
+    """Some devices write the largest double where they have no value."""
+    cells = columns() | {"churn": [str(i) for i in range(N)]}
+    cells[column] = [repr(sys.float_info.max) if i % 9 == 0 else cell for i, cell in enumerate(cells[column])]
+    (tmp_path / "a.csv").write_text(text_of(cells))
+    finite_or_refused(tmp_path / "a.csv", target="churn", scaling=scaling)
+
+
+@settings(deadline=None, max_examples=100)
+@given(tables())
+def test_any_table_is_prepared_with_finite_numbers_or_refused(scratch: Path, drawn: tuple[Columns, Any]) -> None:
+    cells, options = drawn
+    scratch.write_text(text_of(cells), encoding="utf-8")
+    finite_or_refused(scratch, **options)
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.binary(max_size=60) | st.text(alphabet='a1,;"\n\r\t |', max_size=40).map(str.encode))
+def test_any_bytes_are_a_table_or_refused(scratch: Path, content: bytes) -> None:
+    scratch.write_bytes(content)
+    finite_or_refused(scratch, target="a")
+
+
+# --- the real ones ---------------------------------------------------------------------------------------------------
+
+DATASETS = os.environ.get("ADAPTACT_DATASETS")
+
+
+@pytest.mark.skipif(not DATASETS, reason="ADAPTACT_DATASETS names no folder of data sets")
+@pytest.mark.parametrize(
+    ("file", "target", "task", "rows"),
+    [
+        ("telco_churn/Telco-Customer-Churn.csv", "Churn", "classification", 7_043),
+        ("california_housing/housing.csv", "median_house_value", "regression", 20_640),
+    ],
+)
+def test_real_tables_are_read_as_they_are(file: str, target: str, task: str, rows: int) -> None:
+    assert DATASETS
+    data = load_any(config.Table(name="table", path=str(Path(DATASETS) / file), target=target))
+    assert data.task == task
+    assert sum(len(part) for part in data.parts.values()) == rows
+    assert all(part.x.isfinite().all() for part in data.parts.values())
+    if target == "Churn":
+        assert data.labels == ["No", "Yes"]
+        assert "TotalCharges" in preparation_of(data).roles["numeric"]
+        assert any("customerID" in note for note in data.notes)
