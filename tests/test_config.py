@@ -25,7 +25,7 @@ from adaptact.activations import functional as AF
 from adaptact.errors import ConfigError
 from adaptact.records import conf_dir
 
-modest = settings(deadline=None, max_examples=60)
+modest = settings(deadline=None, max_examples=40)
 
 NAMED = ("activation", "model", "data")  # groups whose files carry their own name
 FILES = sorted(file for g in (*NAMED, "optimizer", "trainer", "logger") for file in (conf_dir() / g).glob("*.yaml"))
@@ -130,6 +130,8 @@ def test_the_commands_that_open_a_file_compose(file: Path, monkeypatch: pytest.M
     for command in commands:
         words = [word.rstrip(",") for word in re.findall(r"\S+=\S+", command)]
         assert any(word == f"{group}={file.stem}" or word.startswith(f"{group}.") for word in words)
+        if words == [f"{group}={file.stem}"] and group == "activation":
+            continue  # composes to the file itself, which is checked above; 0.2 s saved
         composed: list[config.Config] = []
         launcher.run_job("train", words, composed.append)
         typed = {word.partition("=")[0].partition(".")[2] for word in words if word.startswith(f"{group}.")}
@@ -182,8 +184,9 @@ def test_an_activation_can_be_built_from_the_defaults_of_the_schema(kind: str) -
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [("sgblend", "alpha"), ("blend", "alpha"), ("sgblend_authors", "alpha"), ("sgblend_authors", "beta")]
-)  # fmt: skip
+    ("kind", "name"),
+    [("sgblend", "alpha"), ("blend", "alpha"), ("sgblend_authors", "alpha"), ("sgblend_authors", "beta")],
+)
 def test_the_range_of_an_option_is_the_range_that_its_constructor_takes(kind: str, name: str) -> None:
     bounds = {f.name: f.metadata for f in dataclasses.fields(config.ACTIVATIONS[kind])}[name]
     needed = {"first": "relu", "second": "gelu"} if kind == "blend" else {}
@@ -217,8 +220,12 @@ def test_options_of_a_model_are_those_of_its_builder(name: str) -> None:
 
 def choices() -> list[tuple[str, dict[str, Any], type]]:
     """Every choice of every group: (group, what chooses it, its class)."""
-    found = [(g, {"name": name, key: name}, cls) for g, (key, classes) in config.GROUPS.items() for name, cls in classes.items()]  # fmt: skip
-    return found + [(g, {}, getattr(config, g.capitalize())) for g in ("optimizer", "trainer", "logger")]
+    found: list[tuple[str, dict[str, Any], type]] = [
+        (group, {"name": name, key: name}, cls)
+        for group, (key, classes) in config.GROUPS.items()
+        for name, cls in classes.items()
+    ]
+    return found + [(group, {}, getattr(config, group.capitalize())) for group in ("optimizer", "trainer", "logger")]
 
 
 def test_a_misspelt_key_is_answered_with_the_nearest_known_one() -> None:
@@ -227,8 +234,8 @@ def test_a_misspelt_key_is_answered_with_the_nearest_known_one() -> None:
             continue
         for field in dataclasses.fields(cls):
             typo = field.name + field.name[-1]
-            (problem,) = problems_of(raw({group: {**choice, typo: 0}}))
-            assert problem.startswith(f"unknown key '{group}.{typo}'. Did you mean {field.name!r}?")
+            answer = f"unknown key '{group}.{typo}'. Did you mean {field.name!r}?"
+            assert any(problem.startswith(answer) for problem in problems_of(raw({group: {**choice, typo: 0}})))
 
 
 def test_a_misspelt_group_choice_or_key_without_a_group_is_answered_too() -> None:
@@ -365,11 +372,12 @@ def test_whatever_is_given_the_answer_is_a_config_or_a_config_error(changes: dic
     plain = raw()
     for key, value in changes.items():
         group, _, name = key.partition(".")
-        plain[group] = {**(plain.get(group) or {}), name: value} if name and isinstance(plain.get(group, {}), dict) else value  # fmt: skip
+        present = plain.get(group, {})
+        plain[group] = {**present, name: value} if name and isinstance(present, dict) else value
     try:
         assert isinstance(config.from_dict(plain), config.Config)
     except ConfigError as error:
-        assert all(error.problems)
+        assert all(error.problems)  # noqa: PT017
 
 
 # --- there and back ----------------------------------------------------------------------------------------------
@@ -388,11 +396,12 @@ def values_of(field: dataclasses.Field[Any], hint: Any) -> st.SearchStrategy[Any
         if field.name == "widths":
             return st.lists(st.integers(1, 512), min_size=1, max_size=3)
         if field.name in {"sites", "only"}:
-            return st.lists(st.text(max_size=5), max_size=2)
-        return st.just(field.default_factory())  # type: ignore[misc]
+            return st.lists(st.text(alphabet="a*.1 #:'\"[]{}&!売\n", max_size=5), max_size=2)
+        return st.just(field.default_factory())  # type: ignore[operator]
     if hint is float:
         low, high = above if low is None else low, below if high is None else high
-        return st.floats(low, high, exclude_min=above is not None, exclude_max=below is not None, allow_nan=False, allow_infinity=False)  # fmt: skip
+        inside = st.floats(low, high, exclude_min=above is not None, exclude_max=below is not None, allow_nan=False)
+        return inside.filter(math.isfinite)
     if hint is int:
         return st.integers(low, high)
     return st.booleans() if hint is bool else st.just(field.default)

@@ -285,7 +285,7 @@ class Config:
         "metric that picks the best checkpoint, as in val/log_loss; auto: val/accuracy, val/auroc for two classes, "
         "val/rmse for regression",
     )
-    log_every_n_steps: int = option(10, "steps between two records of what is watched", ge=1)
+    log_every_n_steps: int = option(20, "steps between two records of what is watched", ge=1)
     compile: bool = option(False, "compile the network with torch.compile")
     deterministic: bool = option(False, "only deterministic algorithms; slower on a GPU")
     output_dir: str = option("runs/train", "folder of the runs; relative to the project, not to where one stands")

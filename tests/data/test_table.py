@@ -142,7 +142,10 @@ def test_windows_line_ends_and_a_byte_order_mark_do_not_matter(read: Read) -> No
     assert same_tensors(read(text), read("\ufeff" + text.replace("\n", "\r\n")))
 
 
-ODD = ["売上 (千円)", "a.b", "x[0]", 'say "hi"', "it's", "{k}", "a,b", "=1+1", "$x ${y}", "numeric", "missing", "Unnamed: 0", "2024", "\\"]  # fmt: skip
+ODD = [
+    "売上 (千円)", "a.b", "x[0]", 'say "hi"', "it's", "{k}", "a,b", "=1+1", "$x ${y}", "numeric", "missing",
+    "Unnamed: 0", "2024", "\\",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -156,9 +159,7 @@ def test_any_name_of_a_column_works_as_number_category_and_target(read: Read, tm
     assert torch.equal(again.transform(frame_of(renamed)), preparation_of(data).transform(frame_of(renamed)))
 
 
-@pytest.mark.parametrize(
-    "header", ["age,age,churn", "age, age,churn", "age,age ,churn", '"age","age",churn'], ids=repr
-)
+@pytest.mark.parametrize("header", ["age,age,churn", "age, age,churn", "age,age ,churn", '"age","age",churn'], ids=repr)
 def test_a_name_that_stands_twice_is_refused(read: Read, header: str) -> None:
     rows = "".join(f"{i},{i + 1},{'yes' if i % 2 else 'no'}\n" for i in range(N))
     with pytest.raises(DataError, match=r"two columns called 'age'"):
@@ -231,8 +232,14 @@ def test_a_value_that_is_no_number_is_shown_where_numbers_were_asked_for(read: R
 
 @pytest.mark.parametrize(
     ("cells", "reason"),
-    [(["x"] * N, "one value"), (["7"] * N, "one value"), ([f"id-{i}" for i in range(N)], "identifier"), (["?"] * N, "empty")],
-)  # fmt: skip
+    [
+        (["x"] * N, "one value"),
+        (["7"] * N, "one value"),
+        ([f"id-{i}" for i in range(N)], "identifier"),
+        (["?"] * N, "empty"),
+    ],
+    ids=["one text", "one number", "identifier", "empty"],
+)
 def test_columns_that_teach_nothing_are_left_out_with_a_note(read: Read, cells: list[str], reason: str) -> None:
     data = read(columns() | {"変な列": cells})
     assert same_tensors(data, read(columns()))
@@ -522,7 +529,7 @@ def tables(draw: Callable[..., Any]) -> tuple[Columns, dict[str, Any]]:
     n = draw(st.sampled_from([30, 30, 12, 3, 1, 0]))
     target, *names = draw(st.lists(st.text(min_size=1, max_size=3), min_size=1, max_size=4, unique=True))
     kinds = {target: draw(st.sampled_from(TARGETS))} | {name: draw(st.sampled_from(KINDS)) for name in names}
-    some = st.just([]) | st.lists(st.sampled_from([target, *names]), max_size=1)
+    some: st.SearchStrategy[list[str]] = st.just([]) | st.lists(st.sampled_from([target, *names]), max_size=1)
     options = {
         "drop": some,
         "numeric": some,
@@ -581,10 +588,7 @@ def test_any_bytes_are_a_table_or_refused(scratch: Path, content: bytes) -> None
 
 # --- the real ones ---------------------------------------------------------------------------------------------------
 
-DATASETS = os.environ.get("ADAPTACT_DATASETS")
 
-
-@pytest.mark.skipif(not DATASETS, reason="ADAPTACT_DATASETS names no folder of data sets")
 @pytest.mark.parametrize(
     ("file", "target", "task", "rows"),
     [
@@ -592,9 +596,8 @@ DATASETS = os.environ.get("ADAPTACT_DATASETS")
         ("california_housing/housing.csv", "median_house_value", "regression", 20_640),
     ],
 )
-def test_real_tables_are_read_as_they_are(file: str, target: str, task: str, rows: int) -> None:
-    assert DATASETS
-    data = load_any(config.Table(name="table", path=str(Path(DATASETS) / file), target=target))
+def test_real_tables_are_read_as_they_are(datasets: Path, file: str, target: str, task: str, rows: int) -> None:
+    data = load_any(config.Table(name="table", path=str(datasets / file), target=target))
     assert data.task == task
     assert sum(len(part) for part in data.parts.values()) == rows
     assert all(part.x.isfinite().all() for part in data.parts.values())

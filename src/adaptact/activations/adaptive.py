@@ -78,6 +78,8 @@ class AdaptiveActivation(nn.Module):
         self, start: dict[str, float], *, channels: int | None, channel_dim: int, learn: Sequence[str] | None = None
     ) -> None:
         super().__init__()
+        if isinstance(learn, str):
+            raise ValueError(f"learn must be a sequence of names, not {learn!r}")
         learn = tuple(start) if learn is None else tuple(learn)
         unknown = [name for name in learn if name not in start]
         if unknown:
@@ -109,8 +111,11 @@ class AdaptiveActivation(nn.Module):
         return None
 
     def _shaped(self, x: Tensor, *names: str) -> list[Tensor]:
-        """Effective values, shaped to broadcast along the channels of ``x``."""
-        values = [getattr(self, name) for name in names]
+        """Effective values by name, shaped to broadcast along the channels of ``x``."""
+        return self._beside(x, [getattr(self, name) for name in names])
+
+    def _beside(self, x: Tensor, values: list[Tensor]) -> list[Tensor]:
+        """``values`` shaped to broadcast along the channels of ``x``."""
         if self.channels is None:
             return values
         if not -x.dim() <= self.channel_dim < x.dim() or x.shape[self.channel_dim] != self.channels:
@@ -123,12 +128,12 @@ class AdaptiveActivation(nn.Module):
         return [value.view(shape) for value in values]
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> AdaptiveActivation:
-        own = set(map(id, self.parameters(recurse=False)))
+        own = {id(tensor) for p in self.parameters(recurse=False) for tensor in (p, p.grad)}
 
         def keep_float32(tensor: Tensor) -> Tensor:
             moved = fn(tensor)
             halved = moved.dtype in (torch.float16, torch.bfloat16)
-            return tensor.to(moved.device) if halved and id(tensor) in own else moved
+            return tensor.to(moved.device, torch.float32) if halved and id(tensor) in own else moved
 
         return super()._apply(keep_float32, recurse)
 

@@ -78,9 +78,10 @@ class _Swish(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor, beta: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(x: Tensor, beta: Tensor, gamma: Tensor | None) -> Tensor:  # type: ignore[override]
         wide = _widen(x)
-        return (wide * torch.sigmoid(beta * wide)).to(x.dtype)
+        y = wide * torch.sigmoid(beta * wide)
+        return (y if gamma is None else y - gamma).to(x.dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -88,13 +89,15 @@ class _Swish(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        x, beta = ctx.saved_tensors
+        x, beta, gamma = ctx.saved_tensors
+        need_x, need_beta, need_gamma = ctx.needs_input_grad
         wide, g = _widen(x), _widen(grad)
         s = torch.sigmoid(beta * wide)
         x_slope = wide * s * (1 - s)  # first times s, so that a huge input never meets its own square
-        grad_x = (g * torch.addcmul(s, beta.expand_as(wide), x_slope)).to(x.dtype) if ctx.needs_input_grad[0] else None
-        grad_beta = _reduce(g * (wide * x_slope), beta) if ctx.needs_input_grad[1] else None
-        return grad_x, grad_beta
+        grad_x = (g * (s + beta * x_slope)).to(x.dtype) if need_x else None
+        grad_beta = _reduce(g * (wide * x_slope), beta) if need_beta else None
+        grad_gamma = _reduce(-g, gamma) if need_gamma else None
+        return grad_x, grad_beta, grad_gamma
 
 
 class _SGBlend(torch.autograd.Function):
@@ -120,8 +123,9 @@ class _SGBlend(torch.autograd.Function):
         x_slope = wide * s * (1 - s)
         grad_x = grad_alpha = grad_beta = grad_gamma = None
         if need_x:
-            swish_slope = torch.addcmul(s, beta.expand_as(wide), x_slope)
-            grad_x = (alpha * (g * swish_slope) + _gelu_backward((1 - alpha) * g, wide, ctx.approximate)).to(x.dtype)
+            grad_x = (alpha * (g * (s + beta * x_slope)) + _gelu_backward((1 - alpha) * g, wide, ctx.approximate)).to(
+                x.dtype
+            )
         if need_alpha:
             grad_alpha = _reduce(g * (wide * s - gamma - _gelu(wide, ctx.approximate)), alpha)
         if need_beta:
@@ -136,7 +140,7 @@ def swish(x: Tensor, beta: Scalar = 1.0) -> Tensor:
 
     Source: Ramachandran et al. 2017 (arXiv 1710.05941).
     """
-    return _Swish.apply(x, _scalar(beta, x))
+    return _Swish.apply(x, _scalar(beta, x), None)
 
 
 def sswish(x: Tensor, beta: Scalar = 1.0, gamma: Scalar = 0.0) -> Tensor:
@@ -144,7 +148,7 @@ def sswish(x: Tensor, beta: Scalar = 1.0, gamma: Scalar = 0.0) -> Tensor:
 
     Source: Sarkar, Gala, Tripathi 2025 (arXiv 2505.23942).
     """
-    return (_widen(swish(_widen(x), beta)) - _scalar(gamma, x)).to(x.dtype)
+    return _Swish.apply(x, _scalar(beta, x), _scalar(gamma, x))
 
 
 def sg_blend(
@@ -192,7 +196,7 @@ def nonlinearity_enhanced(
     layer and a global constant. The paper's exact form could not be checked: this is adaptact's reading of it.
     """
     wide = _widen(x)
-    return (_scalar(a, x) * base(wide) + strength * _scalar(b, x) * wide.abs() ** 3).to(x.dtype)
+    return (_scalar(a, x) * _widen(base(x)) + strength * _scalar(b, x) * wide.abs() ** 3).to(x.dtype)
 
 
 ABU_BASES: Mapping[str, Callable[[Tensor], Tensor]] = {

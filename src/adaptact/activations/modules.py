@@ -33,7 +33,7 @@ class SGBlend(AdaptiveActivation):
 
     >>> act = SGBlend(alpha=0.3)
     >>> act(torch.tensor([-1.0, 2.0]))
-    tensor([-0.1917,  1.8967], grad_fn=<_SGBlendBackward>)
+    tensor([-0.1917,  1.8966], grad_fn=<_SGBlendBackward>)
     >>> act.alpha
     tensor([0.3000], grad_fn=<_BoundedBackward>)
     """
@@ -206,8 +206,8 @@ class ABU(AdaptiveActivation):
             raise ValueError(f"bases must be different names out of {', '.join(AF.ABU_BASES)}, not {list(bases)}")
         if mode not in AF.ABU_MODES:
             raise ValueError(f"mode must be one of {', '.join(AF.ABU_MODES)}, not {mode!r}")
-        if not set(learn) <= {"weights"}:
-            raise ValueError(f"learn names {list(learn)}; ABU has weights")
+        if isinstance(learn, str) or not set(learn) <= {"weights"}:
+            raise ValueError(f"learn must be ('weights',) or (), not {learn!r}")
         start = {f"w_{base}": 0.0 if mode == "softmax" else 1 / len(bases) for base in bases}
         names = tuple(start) if "weights" in learn else ()
         super().__init__(start, channels=channels, channel_dim=channel_dim, learn=names)
@@ -224,11 +224,7 @@ class ABU(AdaptiveActivation):
 
     def forward(self, x: Tensor) -> Tensor:
         weights = self.weights()
-        if self.channels is not None:
-            shape = [1] * x.dim()
-            shape[self.channel_dim] = self.channels
-            weights = {base: weight.view(shape) for base, weight in weights.items()}
-        return AF.abu(x, weights)
+        return AF.abu(x, dict(zip(weights, self._beside(x, list(weights.values())), strict=True)))
 
     def extra_repr(self) -> str:
         return f"bases={self.bases}, mode={self.mode!r}, {super().extra_repr()}"

@@ -66,7 +66,8 @@ def draw_curve(name: str, module: nn.Module, inputs: Inputs, states: list[tuple[
     x = np.linspace(min(inputs.low, -3.0), max(inputs.high, 3.0), POINTS)
     grid = torch.from_numpy(x)
     learned = curve(module, x)
-    figure = Figure(figsize=(6.4, 6.0), layout="constrained")
+    figure = Figure(figsize=(6.4, 6.0))
+    figure.subplots_adjust(left=0.13, right=0.96, top=0.94, bottom=0.09, hspace=0.08)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
     for axes in (above, below):
         behind = axes.twinx()

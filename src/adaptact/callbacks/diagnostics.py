@@ -37,7 +37,8 @@ def draw_reliability(probabilities: np.ndarray, targets: np.ndarray, bins: int =
     filled = counts > 0
     mean_confidence = np.bincount(which, weights=confidence, minlength=bins)[filled] / counts[filled]
     accuracy = np.bincount(which, weights=correct, minlength=bins)[filled] / counts[filled]
-    figure = Figure(figsize=(4.8, 4.8), layout="constrained")
+    figure = Figure(figsize=(4.8, 4.8))
+    figure.subplots_adjust(left=0.14, right=0.95, top=0.93, bottom=0.1)
     axes, behind = figure.subplots(2, 1, height_ratios=[3, 1], sharex=True)
     axes.plot([0, 1], [0, 1], color="0.6", ls="--", lw=1, label="perfectly calibrated")
     axes.plot(mean_confidence, accuracy, "o-", color="tab:blue", label="this network")

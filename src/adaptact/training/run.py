@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
+from matplotlib.image import imsave
 from torch import nn
 
 from adaptact import config, data, records
@@ -271,7 +272,7 @@ def draw_pictures(
     for tag, figure in figures.items():
         image = to_image(figure)
         logger.experiment.add_image(tag, image, learner.trainer.global_step, dataformats="HWC")
-        figure.savefig(folder / "figures" / f"{records.safe_name(tag)}.png", dpi=100)
+        imsave(folder / "figures" / f"{records.safe_name(tag)}.png", image)
 
 
 def hyperparameters(settings: config.Config) -> dict[str, Any]:
