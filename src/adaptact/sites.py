@@ -50,16 +50,21 @@ FUNCTIONS: dict[Callable[..., Any], type[nn.Module]] = {
     Tensor.relu_: nn.ReLU,
     F.relu6: nn.ReLU6,
     F.leaky_relu: nn.LeakyReLU,
+    F.leaky_relu_: nn.LeakyReLU,
     F.elu: nn.ELU,
+    F.elu_: nn.ELU,
     F.selu: nn.SELU,
     torch.selu: nn.SELU,
+    torch.selu_: nn.SELU,
     F.celu: nn.CELU,
     torch.celu: nn.CELU,
+    torch.celu_: nn.CELU,
     F.gelu: nn.GELU,
     F.silu: nn.SiLU,
     F.mish: nn.Mish,
     F.hardswish: nn.Hardswish,
 }
+REPORTED = {*FUNCTIONS, F.prelu, Tensor.prelu}  # prelu takes its parameter from the caller: no attribute can be swapped
 FUNCTION_NAMES = {"relu", "relu_", "prelu"}  # as methods of a tensor in a traced graph
 MARK = "_adaptact_site"  # on classes of somebody else that adaptact put into a network
 
@@ -80,6 +85,14 @@ class Site:
     attribute: str = field(repr=False)
     calls: int = 1
     shape: tuple[int, ...] | None = None
+    shapes: tuple[tuple[int, ...] | None, ...] = field(default=(), repr=False)
+    path: str = ""
+    chosen: frozenset[int] | None = field(default=None, repr=False)
+
+    @property
+    def is_one_call(self) -> bool:
+        """Whether this is one call of a module that was split already."""
+        return self.name != self.path
 
     def put(self, value: nn.Module | Callable[..., Any]) -> None:
         if isinstance(value, nn.Module):
@@ -128,19 +141,19 @@ class _Probe(nn.Module):
         super().__init__()
         object.__setattr__(self, "current", current)  # not registered: the probe owns nothing
         self.count = 0
-        self.shape: tuple[int, ...] | None = None
+        self.shapes: list[tuple[int, ...] | None] = []
 
     def forward(self, x: Any) -> Any:
         self.count += 1
+        self.shapes.append(tuple(x.shape) if isinstance(x, Tensor) else None)
         if isinstance(x, Tensor):
-            self.shape = tuple(x.shape)
             return self.current(x)  # type: ignore[operator]
         return x  # a proxy of torch.fx
 
 
 def kind_of(value: Any) -> str | None:
     """Canonical kind of an activation ("ReLU", "GELU", "SGBlend" ...), or None where ``value`` is no such thing."""
-    if isinstance(value, AdaptiveActivation) or getattr(value, MARK, False):
+    if isinstance(value, AdaptiveActivation) or (isinstance(value, nn.Module) and getattr(value, MARK, False)):
         return type(value).__name__
     for kind in RECTIFIERS:
         if isinstance(value, kind):
@@ -180,9 +193,9 @@ def _walk(
         if isinstance(child, PerCall):
             for index, activation in enumerate(child.calls):
                 if kind := _chosen(activation, kinds):
-                    yield Site(f"{path}#{index + 1}", kind, activation, child.calls, str(index))
+                    yield Site(f"{path}#{index + 1}", kind, activation, child.calls, str(index), path=path)
         elif kind := _chosen(child, kinds):
-            yield Site(path, kind, child, module, name)
+            yield Site(path, kind, child, module, name, path=path)
         elif isinstance(child, nn.Module) and kind_of(child) is None:
             yield from _walk(child, f"{path}.", kinds, seen)
 
@@ -219,22 +232,42 @@ def survey_sites(
     example: Example | None,
 ) -> tuple[Survey, bool]:
     """The survey, and whether the calls were really counted."""
-    sites = [
-        site
-        for site in _walk(model, "", kinds, set())
-        if names is None or any(fnmatchcase(site.name, p) or fnmatchcase(site.name.split("#")[0], p) for p in names)
-    ]
-    probes = [_Probe(site.current) for site in sites]
+    kinds = [kinds] if isinstance(kinds, (str, type)) else kinds
+    names = [names] if isinstance(names, str) else names
+    is_activation = kind_of(model) is not None  # never descended into
+    sites = [] if is_activation else list(_walk(model, "", kinds, set()))
+    places = {(id(site.parent), site.attribute) for site in sites}
+    # Functions held as attributes that were not asked for are no functional calls either: watch them, too.
+    others = (
+        [] if is_activation else [s for s in _walk(model, "", None, set()) if (id(s.parent), s.attribute) not in places]
+    )
+    probes = [_Probe(site.current) for site in [*sites, *others]]
+    lazy = nn.modules.lazy.LazyModuleMixin  # becomes another class at its first input
+    saved = [(m, dict(vars(m))) for m in model.modules() if not isinstance(m, lazy)]
     try:
-        for site, probe in zip(sites, probes, strict=True):
+        for site, probe in zip([*sites, *others], probes, strict=True):
             site.put(probe)
         functional = _run(model, example) if example is not None else _trace(model)
     finally:
-        for site in sites:
+        for module, attributes in saved:  # what a forward pass remembered
+            vars(module).clear()
+            vars(module).update(attributes)
+        for site in [*sites, *others]:
             site.put(site.current)
-    for site, probe in zip(sites, probes, strict=True):
-        site.calls, site.shape = max(1, probe.count), probe.shape
-    return Survey(sites, functional or []), functional is not None
+    for site, probe in zip(sites, probes, strict=False):
+        site.calls, site.shapes = max(1, probe.count), tuple(probe.shapes)
+        site.shape = probe.shapes[-1] if probe.shapes else None
+    return Survey([s for s in sites if _named(s, names, example is not None)], functional or []), functional is not None
+
+
+def _named(site: Site, names: Sequence[str] | None, split: bool) -> bool:
+    if names is None or any(fnmatchcase(n, p) for p in names for n in (site.name, site.path)):
+        return True
+    if not split or site.is_one_call:
+        return False
+    calls = range(1, site.calls + 1) if site.calls > 1 else ()
+    site.chosen = frozenset(i for i in calls if any(fnmatchcase(f"{site.name}#{i}", p) for p in names))
+    return bool(site.chosen)
 
 
 def _run(model: nn.Module, example: Example) -> list[str]:
@@ -245,7 +278,7 @@ def _run(model: nn.Module, example: Example) -> list[str]:
     class Watch(TorchFunctionMode):
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             path, module = stack[-1]
-            if (func in FUNCTIONS or func is F.prelu) and not isinstance(module, _Probe) and kind_of(module) is None:
+            if func in REPORTED and not isinstance(module, _Probe) and kind_of(module) is None:
                 seen[f"{path or type(model).__name__}: {func.__name__}"] = None
             return func(*args, **(kwargs or {}))
 
@@ -256,14 +289,16 @@ def _run(model: nn.Module, example: Example) -> list[str]:
         stack.pop()
 
     hooks = []
-    modes = {module: module.training for module in model.modules()}
+    probed = [m.current for m in model.modules() if isinstance(m, _Probe) and isinstance(m.current, nn.Module)]
+    modes = {module: module.training for root in [model, *probed] for module in root.modules()}
     fast_path = torch.backends.mha.get_fastpath_enabled()
     for path, module in model.named_modules():
         hooks.append(module.register_forward_pre_hook(enter(path)))
         hooks.append(module.register_forward_hook(leave))
     try:
         torch.backends.mha.set_fastpath_enabled(False)  # it would call no activation at all
-        model.eval()
+        for root in [model, *probed]:
+            root.eval()
         with torch.no_grad(), torch.random.fork_rng(devices=[]), Watch():
             if isinstance(example, dict):
                 model(**example)
@@ -287,10 +322,15 @@ def _trace(model: nn.Module) -> list[str] | None:
             return known or super().is_leaf_module(m, qualified_name)
 
         def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
-            if isinstance(m, _Probe):
-                m.count += 1
+            if self.is_leaf_module(m, self.path_of_module(m)):
+                for probe in m.modules():
+                    if isinstance(probe, _Probe):
+                        probe.count += 1
             return super().call_module(m, forward, args, kwargs)
 
+    for module in model.modules():
+        if isinstance(module, PerCall):
+            module.next = 0  # tracing runs forward without the hook of the root
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -299,7 +339,7 @@ def _trace(model: nn.Module) -> list[str] | None:
         return None
     seen: dict[str, None] = {}
     for node in graph.nodes:
-        function = node.op == "call_function" and (node.target in FUNCTIONS or node.target is F.prelu)
+        function = node.op == "call_function" and node.target in REPORTED
         if function or (node.op == "call_method" and node.target in FUNCTION_NAMES):
             stack = list(node.meta.get("nn_module_stack", {}).values())
             where = (stack[-1][0] if stack else "") or type(model).__name__

@@ -7,12 +7,15 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
+import functools
 import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from adaptact.activations import Blend, SGBlend
@@ -62,6 +65,11 @@ class _ResetCalls:
     def __call__(self, root: nn.Module, args: Any) -> None:
         for module in self.modules:
             module.next = 0
+
+    def close(self, root: nn.Module, args: Any, output: Any) -> None:
+        """Outside a forward pass no call is expected, also where it made fewer calls than the example."""
+        for module in self.modules:
+            module.next = len(module.calls)
 
 
 def replace_activations(
@@ -115,25 +123,35 @@ def replace_activations(
         )
     replacements: list[Replacement] = []
     per_call: list[PerCall] = []
+    put: list[tuple[Site, nn.Module]] = []
     for site in found.sites:
-        splits = site.calls if example is not None and "#" not in site.name else 1
-        new = [_new_activation(site, make, model, preserve) for _ in range(splits)]
-        if splits == 1:
-            site.put(new[0])
-            replacements.append(Replacement(site.name, site.current, new[0]))
+        if example is None or site.is_one_call or site.calls == 1:
+            put.append((site, _new_activation(site, make, model, preserve)))
+            replacements.append(Replacement(site.name, site.current, put[-1][1]))
             continue
-        per_call.append(PerCall(new).train(_training(site)))
-        site.put(per_call[-1])
-        replacements += [Replacement(f"{site.name}#{i}", site.current, n) for i, n in enumerate(new, start=1)]
+        calls = []
+        for i, shape in enumerate(site.shapes, start=1):
+            if site.chosen is None or i in site.chosen:
+                call = dataclasses.replace(site, name=f"{site.name}#{i}", calls=1, shape=shape)
+                calls.append(_new_activation(call, make, model, preserve))
+                replacements.append(Replacement(call.name, site.current, calls[-1]))
+            else:
+                calls.append(site.current if isinstance(site.current, nn.Module) else FUNCTIONS[site.current]())
+        per_call.append(PerCall(calls).train(_training(site)))
+        put.append((site, per_call[-1]))
+    for site, new in put:
+        site.put(new)
     if per_call:
-        model.register_forward_pre_hook(_ResetCalls(per_call))
+        counter = _ResetCalls(per_call)
+        model.register_forward_pre_hook(counter)
+        model.register_forward_hook(counter.close)
     _reset_fast_paths(model, found.sites)
     if example is None:
-        shared = {site.name: site.calls for site in found.sites if site.calls > 1 and "#" not in site.name}
+        shared = {site.name: site.calls for site in found.sites if site.calls > 1 and not site.is_one_call}
         if shared:
             _warn_shared(shared)
         elif not counted:
-            _count_first_call(model, {r.name: r.new for r in replacements if "#" not in r.name})
+            _CountFirstPass(model, {s.name: n for s, n in put if not s.is_one_call})
     return replacements
 
 
@@ -174,7 +192,21 @@ def _starting_on(old: nn.Module | Callable[..., Any], new: nn.Module) -> nn.Modu
         if type(module) is nn.SiLU:
             new.alpha, new.beta, new.gamma = 1.0, 1.0, 0.0
             return new
-    return Blend(new, module, alpha=0.0)
+    for part in module.modules():
+        if getattr(part, "inplace", False):
+            part.inplace = False  # it would overwrite the input that the new activation needs for its gradient
+    # Where both compute the same, alpha 0 would leave neither alpha nor the new activation a gradient, ever.
+    return Blend(new, module, alpha=1.0 if _coincide(new, module) else 0.0)
+
+
+def _coincide(first: nn.Module, second: nn.Module) -> bool:
+    x = torch.linspace(-4, 4, 65)[:, None].expand(-1, getattr(first, "channels", None) or 1)
+    try:
+        with torch.no_grad():
+            one, other = (copy.deepcopy(module).cpu().eval()(x) for module in (first, second))
+            return torch.allclose(one, other, rtol=1e-6, atol=1e-7)
+    except (RuntimeError, ValueError, TypeError):  # parameters without values, another shape
+        return False
 
 
 def _reset_fast_paths(model: nn.Module, sites: list[Site]) -> None:
@@ -198,25 +230,28 @@ def _warn_shared(calls: dict[str, int]) -> None:
     )
 
 
-def _count_first_call(model: nn.Module, activations: dict[str, nn.Module]) -> None:
-    """Where tracing failed: count during the first forward pass, warn if a module is shared, and go away."""
-    counts = dict.fromkeys(activations, 0)
-    hooks: list[Any] = []
+class _CountFirstPass:
+    """Where tracing failed: count during the first forward pass, warn if a module is shared, and go away.
 
-    def count(name: str) -> Callable[..., None]:
-        def hook(module: nn.Module, args: Any) -> None:
-            counts[name] += 1
+    A plain object, so that deepcopy and pickle take it along.
+    """
 
-        return hook
+    def __init__(self, model: nn.Module, activations: dict[str, nn.Module]) -> None:
+        self.counts = dict.fromkeys(activations, 0)
+        self.hooks = [m.register_forward_pre_hook(functools.partial(self.count, n)) for n, m in activations.items()]
+        self.hooks.append(model.register_forward_hook(self.finish, always_call=True))
 
-    def finish(root: nn.Module, args: Any, output: Any) -> None:
-        for hook in hooks:
+    def count(self, name: str, module: nn.Module, args: Any) -> None:
+        if not torch.compiler.is_compiling():
+            self.counts[name] += 1
+
+    def finish(self, root: nn.Module, args: Any, output: Any) -> None:
+        if torch.compiler.is_compiling():  # wait for a pass that runs eagerly
+            return
+        for hook in self.hooks:
             hook.remove()
-        if shared := {name: calls for name, calls in counts.items() if calls > 1}:
+        if shared := {name: calls for name, calls in self.counts.items() if calls > 1}:
             _warn_shared(shared)
-
-    hooks += [module.register_forward_pre_hook(count(name)) for name, module in activations.items()]
-    hooks.append(model.register_forward_hook(finish, always_call=True))
 
 
 def _nothing_found(model: nn.Module, kinds: Any, names: Any, functional: list[str]) -> str:
@@ -224,7 +259,7 @@ def _nothing_found(model: nn.Module, kinds: Any, names: Any, functional: list[st
     message = f"no activation to replace in {type(model).__name__}: looked for {wanted}"
     if names is not None:
         message += f" at {', '.join(names)}"
-        have = list(named_activations(model))
+        have = [] if kind_of(model) else [site.name for site in survey(model).sites]
         message += f"; sites are {', '.join(have)}" if have else ""
     if kind_of(model):
         message += "; the model itself is an activation: put it into an nn.Sequential"
@@ -246,12 +281,13 @@ def param_groups(
     >>> [(g["name"], len(g["params"]), g["weight_decay"]) for g in param_groups(model, 1e-3, 0.01)]
     [('weights', 1, 0.01), ('no_decay', 1, 0.0), ('activations', 3, 0.0)]
     """
-    activation_ids = {id(p) for module in named_activations(model).values() for p in module.parameters()}
+    owners = [model] if kind_of(model) else named_activations(model).values()
+    activation_ids = {id(p) for module in owners for p in module.parameters()}
     no_decay_ids = {
         id(p)
         for module in model.modules()
         for name, p in module.named_parameters(recurse=False)
-        if name == "bias" or name.endswith("_bias") or _is_norm(module)
+        if name.startswith("bias") or name.endswith("bias") or (_is_norm(module) and p.dim() <= 1)
     }
     groups: dict[str, list[nn.Parameter]] = {"weights": [], "no_decay": [], "activations": []}
     for parameter in model.parameters():

@@ -118,7 +118,8 @@ def train(
     best = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)
     learner.load_state_dict(best["state_dict"])
     metrics = {part: evaluate(trainer, learner, module, part) for part in data.PARTS}
-    inputs = observe(network, prepared.parts["val"].x[:OBSERVED_ROWS].to(learner.device, learner.dtype))
+    like_weights = next(network.parameters())
+    inputs = observe(network, prepared.parts["val"].x[:OBSERVED_ROWS].to(like_weights))
     monitored = history.monitored(monitor)
     status, reason = outcome(monitored, metrics["test"])
     rows = len(prepared.parts["train"]) * len(history.rows)
@@ -147,7 +148,7 @@ def train(
             "first_step_s": None if stability.first_step_at is None else stability.first_step_at - started,
             "fit_s": fit_s,
             "train_samples_per_second": rows / stability.training_s if stability.training_s else None,
-            "inference": measure_inference(learner, prepared.parts["test"].x[:1].to(learner.device, learner.dtype)),
+            "inference": measure_inference(learner, prepared.parts["test"].x[:1].to(like_weights)),
         },
         layers=describe_layers(network, inputs),
         versions=hardware.versions(),
