@@ -193,8 +193,8 @@ def _starting_on(old: nn.Module | Callable[..., Any], new: nn.Module) -> nn.Modu
             new.alpha, new.beta, new.gamma = 1.0, 1.0, 0.0
             return new
     for part in module.modules():
-        if getattr(part, "inplace", False):
-            part.inplace = False  # it would overwrite the input that the new activation needs for its gradient
+        if hasattr(part, "inplace"):
+            part.inplace = False  # type: ignore[assignment]  # it would overwrite the input that the new activation needs for its gradient
     # Where both compute the same, alpha 0 would leave neither alpha nor the new activation a gradient, ever.
     return Blend(new, module, alpha=1.0 if _coincide(new, module) else 0.0)
 

@@ -88,7 +88,7 @@ def draw_curve(name: str, module: nn.Module, inputs: Inputs, states: list[tuple[
             label = f"epoch {epoch}" if epoch in {states[1][0], states[-1][0]} else None
             below.plot(x, curve(module, x, state) - start, color=colour, lw=1.2, label=label)
         below.plot(x, learned - start, color="tab:blue", lw=2, ls="--", label="best checkpoint")
-        below.legend(fontsize=8, loc="upper left")
+        below.legend(fontsize=8, loc="best")
     above.plot(x, learned, color="tab:blue", lw=1.5, label="best checkpoint")
     above.legend(fontsize=8, loc="upper left")
     above.set(title=name, ylabel="output")
