@@ -111,7 +111,7 @@ def safe_name(text: str) -> str:
     'a-b-c-売上'
     """
     text = re.sub(r"[^\w.=+-]+", "-", unicodedata.normalize("NFC", text))
-    return re.sub(r"-{2,}", "-", text).strip("-. ")[:60].strip("-. ") or "unnamed"
+    return re.sub(r"[-.]{2,}", "-", text).strip("-. ")[:60].strip("-. ") or "unnamed"
 
 
 def new_run_folder(parent: Path, *, data: str, model: str, activation: str, seed: int) -> Path:

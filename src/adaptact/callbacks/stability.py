@@ -96,7 +96,7 @@ def loss_spikes(losses: np.ndarray) -> np.ndarray:
 def epochs_to_share(monitored: list[float], mode: str, share: float) -> int | None:
     """Epochs until a metric first came within ``share`` of its best: best * share, or best / share for errors.
 
-    >>> epochs_to_share([0.5, 0.85, 0.95, 0.9], "max", 0.9)
+    >>> epochs_to_share([0.5, 0.86, 0.95, 0.9], "max", 0.9)
     2
     """
     finite = [value for value in monitored if np.isfinite(value)]
