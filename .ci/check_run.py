@@ -9,7 +9,14 @@ import jsonschema
 from adaptact.records import SCHEMA_FILE
 
 folder = Path(sys.argv[1])
-expected = ["config.yaml", "environment.json", "metrics.csv", "result.json", "checkpoints/best.ckpt", "checkpoints/last.ckpt"]
+expected = [
+    "config.yaml",
+    "environment.json",
+    "metrics.csv",
+    "result.json",
+    "checkpoints/best.ckpt",
+    "checkpoints/last.ckpt",
+]
 missing = [name for name in expected if not (folder / name).is_file()]
 assert not missing, f"{folder} lacks {missing}"
 assert list((folder / "tensorboard").glob("events*")), "no event files"

@@ -50,4 +50,4 @@ def datasets() -> Iterator[Path]:
     folder = os.environ.get("ADAPTACT_DATASETS")
     if not folder:
         pytest.skip("ADAPTACT_DATASETS is not set")
-    yield Path(folder).resolve()
+    return Path(folder).resolve()

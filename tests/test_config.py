@@ -339,7 +339,6 @@ NEAR = [
     ({"monitor": "val/acuracy"}, ["'val/accuracy'"]),
     ({"monitor": "accuracy"}, ["'val/accuracy'"]),
     ({"activation_warmup_epochs": 5, "trainer.max_epochs": 4}, ["activation_warmup_epochs 5", "max_epochs 4"]),
-    ({"activation_warmup_epochs": 4, "trainer.max_epochs": 4}, ["activation_warmup_epochs 4", "max_epochs 4"]),
 ]
 
 

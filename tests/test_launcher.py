@@ -169,7 +169,8 @@ def test_make_alone_lists_every_target_with_a_line(tmp_path: Path) -> None:
 def test_a_configuration_error_needs_neither_torch_nor_lightning() -> None:
     code = (
         "import sys; from adaptact.__main__ import main; code = main(['train', 'optimizer.lr=-1']);"
-        "heavy = {'torch', 'lightning', 'sklearn', 'pandas', 'matplotlib'} & set(sys.modules); print(code, sorted(heavy))"
+        "heavy = {'torch', 'lightning', 'sklearn', 'pandas', 'matplotlib'} & set(sys.modules);"
+        "print(code, sorted(heavy))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.split() == ["2", "[]"]

@@ -326,7 +326,7 @@ def from_dict(raw: Mapping[str, Any]) -> Config:
     """
     checker = Checker(GROUPS, (key for key, _, _ in describe()))
     config = checker.build(Config, raw)
-    problems = checker.problems or _contradictions(config)
+    problems = checker.problems + (_contradictions(config) if config else [])
     if problems:
         raise ConfigError(problems)
     return config
@@ -412,10 +412,11 @@ def _contradictions(config: Config) -> list[str]:
         problems.append(
             f"activation.learn names {', '.join(unknown)}; {activation.name} can learn {', '.join(sorted(learnable))}"
         )
+    bases = ["identity", *(kind for kind in ACTIVATIONS if kind not in {"native", "custom", "blend"})]
     for key in ("base", "first", "second"):
         named = getattr(activation, key, "relu")
-        if named not in set(ACTIVATIONS) - {"native", "custom", "blend"} | {"identity"}:
-            problems.append(f"activation.{key} {named!r} is unknown. {did_you_mean(named, ACTIVATIONS)}")
+        if named not in bases:
+            problems.append(f"activation.{key} {named!r} is unknown. {did_you_mean(named, bases)}")
     if isinstance(activation, ABU):
         known = ABU().bases
         wrong = [base for base in activation.bases if base not in known]

@@ -60,9 +60,9 @@ class Record:
             if plain["schema"] != SCHEMA:
                 raise UserError(f"{path} has schema {plain['schema']}; this version of adaptact reads schema {SCHEMA}")
             return cls(**plain)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise UserError(f"{folder} is no finished run: it has no result.json") from None
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path} is broken ({error}); run again") from None
 
 

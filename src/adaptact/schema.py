@@ -65,8 +65,11 @@ class Checker:
         for key, value in raw.items():
             name = f"{path}.{key}" if path else str(key)
             if key in hints and key != "options":
-                values[key] = self._value(value, hints[key], name)
-                self._check_range(values[key], metadata[key], name)
+                known = len(self.problems)
+                built = self._value(value, hints[key], name)
+                self._check_range(built, metadata[key], name)
+                if len(self.problems) == known or dataclasses.is_dataclass(built):
+                    values[key] = built  # else the default stands in, so that the other checks can go on
             elif "options" in hints:
                 extra[str(key)] = value
             else:
@@ -75,7 +78,7 @@ class Checker:
             values["options"] = extra
         missing = [group for group in self.groups if group in hints and group not in raw]
         self.problems += [f"{group} is missing: choose one with {group}=<name>" for group in missing]
-        return None if missing else cls(**values)
+        return None if any(group in hints and group not in values for group in self.groups) else cls(**values)
 
     def _value(self, value: Any, hint: Any, name: str) -> Any:
         if name in self.groups:
@@ -118,9 +121,7 @@ class Checker:
             target is int and isinstance(value, int) and not isinstance(value, bool)
         ):
             return value
-        elif (
-            target is float and isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        ):
+        elif target is float and isinstance(value, (int, float)) and not isinstance(value, bool) and _finite(value):
             return float(value)
         elif target is str and isinstance(value, (str, int, float)):
             return str(value)
@@ -134,6 +135,13 @@ class Checker:
         for number in value if isinstance(value, list) else [value]:
             if bound := outside(number, bounds):
                 self.problems.append(f"{name} must be {bound}, not {number!r}")
+
+
+def _finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # a whole number beyond all floats
+        return False
 
 
 def outside(value: Any, bounds: Mapping[str, Any]) -> str:

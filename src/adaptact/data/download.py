@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import tempfile
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -29,11 +29,11 @@ def fetch(urls: list[str], digest: str, target: Path) -> Path:
     """
     if target.is_file() and sha256(target) == digest:
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
     reasons = []
     for url in urls:
         temporary = None
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
                 temporary = Path(file.name)
                 _copy(url, file, target.name)
@@ -41,7 +41,7 @@ def fetch(urls: list[str], digest: str, target: Path) -> Path:
                 raise DataError("the checksum is wrong")
             temporary.replace(target)
             return target
-        except (OSError, urllib.error.URLError, DataError) as error:
+        except (OSError, http.client.HTTPException, DataError) as error:
             reasons.append(f"{url}: {getattr(error, 'reason', None) or error}")
         finally:
             if temporary is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,14 @@ def load(options: config.Idx) -> Prepared:
         if images.ndim != 3 or numbers.ndim != 1 or len(images) != len(numbers):
             folder = paths[f"{split} images"].parent
             raise DataError(f"{folder}: {len(images)} {split} images but {len(numbers)} labels; fetch the files anew")
+    folder = paths["train images"].parent
+    if arrays["train images"].shape[1:] != arrays["test images"].shape[1:]:
+        raise DataError(f"{folder}: training and test images differ in size; fetch the files anew")
+    highest = max(arrays["train labels"].max(initial=0), arrays["test labels"].max(initial=0))
+    if highest >= len(LABELS[options.name]):
+        raise DataError(
+            f"{folder}: there is a label {highest}, {options.name} has 0 to {len(LABELS[options.name]) - 1}"
+        )
     y, y_test = arrays["train labels"], arrays["test labels"]
     rows = split_rows(y, "classification", val_size=options.val_size, test_size=0.0, seed=options.split_seed)
     images = arrays["train images"]
@@ -124,5 +133,5 @@ def read_idx(path: Path) -> np.ndarray:
             raise ValueError("it does not start as an idx file of unsigned bytes")
         shape = tuple(int.from_bytes(raw[4 + 4 * i : 8 + 4 * i], "big") for i in range(raw[3]))
         return np.frombuffer(raw, dtype=np.uint8, offset=4 + 4 * raw[3]).reshape(shape)
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}; fetch it anew") from None

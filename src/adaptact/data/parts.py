@@ -10,7 +10,6 @@ from typing import Literal, Protocol
 
 import numpy as np
 import torch
-from sklearn.model_selection import train_test_split
 from torch import Tensor
 
 from adaptact.errors import DataError
@@ -84,27 +83,35 @@ def split_rows(
     Raises:
         DataError: too few rows, or too few of a class to have one in every part.
     """
-    rows = np.arange(len(y))
-    n_parts = 3 if test_size else 2
-    if task == "classification":
-        counts = np.bincount(y)
-        for number in np.flatnonzero((counts > 0) & (counts < n_parts)):
-            name = labels[number] if labels else number
+    shares = {part: share for part, share in (("test", test_size), ("val", val_size)) if share}
+    n_parts = len(shares) + 1
+    generator = np.random.default_rng(seed)
+    numbers = np.unique(y) if task == "classification" else np.zeros(1, dtype=int)
+    groups = [np.flatnonzero(y == number) for number in numbers] if task == "classification" else [np.arange(len(y))]
+    for number, rows in zip(numbers, groups, strict=True):
+        if len(rows) < n_parts:
+            name = repr(labels[number]) if labels else number
             raise DataError(
-                f"class {name!r} has {counts[number]} row{'s' if counts[number] > 1 else ''}, too few to be in each of "
-                f"{n_parts} parts: collect more, merge it with another class, or leave its rows out"
+                f"{f'class {name}' if task == 'classification' else 'the table'} has {len(rows)} "
+                f"row{'' if len(rows) == 1 else 's'}, too few to be in each of {n_parts} parts: collect more, merge it "
+                "with another class, or leave its rows out"
             )
-    stratify = y if task == "classification" else None
-    rest, held = rows, {}
-    try:
-        for part, share in (("test", test_size), ("val", val_size / (1 - test_size))):
-            if share:
-                rest, held[part] = train_test_split(
-                    rest, test_size=share, random_state=seed, stratify=None if stratify is None else stratify[rest]
-                )
-    except ValueError as error:
-        raise DataError(f"cannot split {len(y)} rows into training, validation and test part: {error}") from None
-    return {"train": np.sort(rest), **{part: np.sort(index) for part, index in held.items()}}
+    rest = [generator.permutation(rows) for rows in groups]
+    counts = np.array([len(rows) for rows in groups])
+    held: dict[str, np.ndarray] = {}
+    for later, (part, share) in zip(range(len(shares), 0, -1), shares.items(), strict=True):
+        taken = _quota(share * counts, room=np.array([len(rows) for rows in rest]) - later)
+        held[part] = np.sort(np.concatenate([rows[:n] for rows, n in zip(rest, taken, strict=True)]))
+        rest = [rows[n:] for rows, n in zip(rest, taken, strict=True)]
+    return {"train": np.sort(np.concatenate(rest)), **held}
+
+
+def _quota(wanted: np.ndarray, room: np.ndarray) -> np.ndarray:
+    """Whole rows per class: at least one, at most ``room``, the largest remainders rounded up until the sum fits."""
+    got = np.clip(np.floor(wanted), 1, room).astype(int)
+    for number in np.argsort(got - wanted, kind="stable")[: max(0, round(wanted.sum()) - got.sum())]:
+        got[number] += got[number] < room[number]
+    return got
 
 
 def standardize(y: np.ndarray) -> tuple[float, float]:

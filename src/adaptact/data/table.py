@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-import zipfile
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -18,7 +17,6 @@ from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
 from skops import io as skops_io
-from skops.io.exceptions import UntrustedTypesFoundException
 
 from adaptact import config, records
 from adaptact.data.parts import Part, Prepared, Task, classes, fingerprint, split_rows, standardize, values
@@ -45,8 +43,8 @@ def load(options: config.Table) -> Prepared:
     if not known.all():
         notes.append(f"{int((~known).sum())} rows without a value of {options.target!r} were left out")
         frame, target = frame[known], target[known]
-    roles = infer_roles(frame, options, notes)
     task = infer_task(target, options)
+    roles = infer_roles(frame, options, notes)
     labels, y = encode_target(target, task, options)
     rows = split_rows(
         y, task, val_size=options.val_size, test_size=options.test_size, seed=options.split_seed, labels=labels
@@ -55,6 +53,10 @@ def load(options: config.Table) -> Prepared:
     center, scale = standardize(y[rows["train"]]) if task == "regression" else (0.0, 1.0)
     y_tensor = values(y, center, scale) if task == "regression" else classes(y)
     parts = {part: Part(preparation.transform(frame.iloc[index]), y_tensor[index]) for part, index in rows.items()}
+    if not all(tensor.isfinite().all() for part in parts.values() for tensor in (part.x, part.y)):
+        raise DataError(
+            f"{options.path} has numbers that are too large to be scaled: blank them, they count as missing"
+        )
     name = Path(options.path).name.split(".")[0] or "table"
     return Prepared(name, task, parts, fingerprint([raw]), labels, center, scale, preparation, notes)
 
@@ -74,11 +76,18 @@ def parse(raw: bytes, path: str) -> pd.DataFrame:
         raise DataError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}): save it as UTF-8") from None
     try:
         frame = pd.read_csv(
-            StringIO(text), sep=separator(text), dtype=object, keep_default_na=False, skipinitialspace=True
+            StringIO(text),
+            sep=separator(text),
+            header=None,  # pandas would rename what stands twice, and take extra cells of a row for an index
+            dtype=object,
+            keep_default_na=False,
+            skipinitialspace=True,
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
         raise DataError(f"{path} is no readable CSV table: {error}") from None
-    frame.columns = [str(name).strip() for name in frame.columns]
+    names = frame.iloc[0].str.strip()
+    frame = frame.iloc[1:].reset_index(drop=True)
+    frame.columns = pd.Index([name or f"Unnamed: {number}" for number, name in enumerate(names)], dtype=object)
     repeated = frame.columns[frame.columns.duplicated()]
     if len(repeated):
         raise DataError(f"{path} has two columns called {repeated[0]!r}: rename one")
@@ -89,7 +98,7 @@ def parse(raw: bytes, path: str) -> pd.DataFrame:
 
 def separator(text: str) -> str:
     """The most frequent of comma, semicolon, tab and bar in the header, outside quotes."""
-    header = re.sub(r'"[^"]*"', "", text.lstrip().split("\n", 1)[0])
+    header = re.sub(r'"[^"]*"', "", text[: 1 << 16]).lstrip().split("\n", 1)[0]
     return max(",;\t|", key=header.count)
 
 
@@ -207,8 +216,10 @@ class TablePreparation:
         try:
             plain = json.loads((folder / "columns.json").read_text(encoding="utf-8"))
             transformer = skops_io.load(folder / "transformer.skops", trusted=TRUSTED)
+            if not isinstance(transformer, ColumnTransformer):
+                raise TypeError(f"it holds a {type(transformer).__name__}")
             return cls(transformer, plain["roles"], plain["target"], plain["labels"])
-        except (OSError, ValueError, KeyError, TypeError, UntrustedTypesFoundException, zipfile.BadZipFile) as error:
+        except Exception as error:  # skops raises what it stumbles over in a tampered file
             raise DataError(f"{folder} holds no preparation that can be read: {error}") from None
 
     def save(self, folder: Path) -> None:

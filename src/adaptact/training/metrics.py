@@ -12,6 +12,8 @@ from torch.nn.functional import nll_loss
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
+from adaptact import config
+
 ECE_BINS = 15
 
 
@@ -48,7 +50,9 @@ class Outputs(Metric):
         predictions, targets = self.predictions()
         if self.task == "regression":
             return regression_metrics(predictions, targets)
-        return classification_metrics(dim_zero_cat(self.outputs).log_softmax(dim=1), targets)
+        # float32 rounds the probabilities of a confident network to 1, and its ranking is lost
+        found = classification_metrics(dim_zero_cat(self.outputs).double().log_softmax(dim=1), targets)
+        return {name: value.float() for name, value in found.items()}
 
 
 def classification_metrics(log_probabilities: Tensor, targets: Tensor) -> dict[str, Tensor]:
@@ -60,6 +64,8 @@ def classification_metrics(log_probabilities: Tensor, targets: Tensor) -> dict[s
     """
     probabilities = log_probabilities.exp()
     n_classes = probabilities.shape[1]
+    if not log_probabilities.isfinite().all():
+        return dict.fromkeys(config.METRICS["classification"], torch.tensor(float("nan"), device=targets.device))
     counts = torch.bincount(targets, minlength=n_classes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torchmetrics warns where a class is absent; NaN says it
@@ -76,8 +82,17 @@ def classification_metrics(log_probabilities: Tensor, targets: Tensor) -> dict[s
             "auroc": torch.where((counts > 0).all(), auroc, undefined),
             "average_precision": torch.where((counts > 0).all(), precision, undefined),
             "log_loss": nll_loss(log_probabilities, targets),
-            "ece": TFC.multiclass_calibration_error(probabilities, targets, n_classes, n_bins=ECE_BINS),
+            "ece": calibration_error(probabilities, targets),
         }
+
+
+def calibration_error(probabilities: Tensor, targets: Tensor) -> Tensor:
+    """torchmetrics puts a confidence of exactly 1 into a 16th bin."""
+    confidence, found = probabilities.max(dim=1)
+    bins = (confidence * ECE_BINS).long().clamp(max=ECE_BINS - 1)
+    excess = torch.zeros(ECE_BINS, dtype=confidence.dtype, device=confidence.device)
+    excess.index_add_(0, bins, (found == targets).to(confidence.dtype) - confidence)
+    return excess.abs().sum() / len(targets)
 
 
 def regression_metrics(predictions: Tensor, targets: Tensor) -> dict[str, Tensor]:
@@ -86,5 +101,7 @@ def regression_metrics(predictions: Tensor, targets: Tensor) -> dict[str, Tensor
     return {
         "rmse": TF.mean_squared_error(predictions, targets, squared=False).float(),
         "mae": TF.mean_absolute_error(predictions, targets).float(),
-        "r2": TF.r2_score(predictions, targets).float() if enough else torch.tensor(float("nan")),
+        "r2": (1 - (predictions - targets).square().sum() / (targets - targets.mean()).square().sum()).float()
+        if enough
+        else torch.tensor(float("nan")),
     }
