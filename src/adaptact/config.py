@@ -285,10 +285,16 @@ class Config:
         "metric that picks the best checkpoint, as in val/log_loss; auto: val/accuracy, val/auroc for two classes, "
         "val/rmse for regression",
     )
+    max_nonfinite_steps: int = option(
+        20,
+        "steps in a row with a loss or gradient that is no number, each skipped, before the run ends as diverged",
+        ge=0,
+    )
     log_every_n_steps: int = option(20, "steps between two records of what is watched", ge=1)
     compile: bool = option(False, "compile the network with torch.compile")
     deterministic: bool = option(False, "only deterministic algorithms; slower on a GPU")
     output_dir: str = option("runs/train", "folder of the runs; relative to the project, not to where one stands")
+    resume: str | None = option(None, "run folder to continue; only trainer.max_epochs and loggers may change")
     trust: str | None = option(None, "package whose classes may be imported by a configuration")
     debug: bool = option(False, "show the traceback of an error")
 

@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from adaptact import config
 from adaptact.errors import ConfigError, UserError, did_you_mean
 from adaptact.records import conf_dir
@@ -125,8 +127,50 @@ def group_choices(words: list[str]) -> dict[str, list[str]]:
     return groups
 
 
+def resumed(words: list[str]) -> config.Config:
+    """The configuration of the run folder named by ``resume=``, with the few changes that a resumed run may have.
+
+    Nothing in the folder is executed; code of the user's own runs only if ``trust=`` is typed again.
+
+    Raises:
+        ConfigError, UserError: a word that may not change, a folder that is no run, a broken or foreign config.yaml.
+    """
+    typed = dict(word.lstrip("+").split("=", 1) for word in words if "=" in word)
+    folder = Path(typed.pop("resume")).absolute()
+    path = folder / "config.yaml"
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(raw, dict):
+            raise ValueError("it holds no keys")
+    except FileNotFoundError:
+        raise UserError(f"resume={folder} is no run folder: it has no config.yaml") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+    problems = [f"{word!r} is not of the form name=value" for word in words if "=" not in word]
+    raw |= {"resume": str(folder), "trust": typed.pop("trust", None), "debug": typed.pop("debug", "false") == "true"}
+    for key, value in typed.items():
+        section, _, name = key.rpartition(".")
+        if key == "logger":
+            choices = group_choices([])["logger"]
+            if value in choices:
+                raw["logger"] = yaml.safe_load((conf_dir() / "logger" / f"{value}.yaml").read_text(encoding="utf-8"))
+            else:
+                problems.append(f"logger={value} is unknown. {did_you_mean(value, choices)}")
+        elif key == "trainer.max_epochs" or section == "logger":
+            raw.setdefault(section, {})[name] = yaml.safe_load(value)
+        else:
+            problems.append(f"{key} is fixed by the run: with resume= only trainer.max_epochs and loggers may change")
+    try:
+        return _checked(raw, problems)
+    except ConfigError as error:
+        raise ConfigError([f"resume={folder}: {problem}" for problem in error.problems]) from None
+
+
 def run_job(job: str, words: list[str], task: Callable[[config.Config], None]) -> None:
     """Compose the configuration, check it, and give it to ``task``: once, or once per combination of a sweep."""
+    if any(word.lstrip("+").startswith("resume=") and word.partition("=")[2] != "null" for word in words):
+        task(resumed(words))
+        return
     prepared, several, problems = hydra_words(words, group_choices(words))
     if several and not {"-m", "--multirun"} & set(prepared):
         prepared.append("--multirun")

@@ -53,6 +53,6 @@ def test_warmup_is_linear_and_the_cosine_ends_near_zero() -> None:
     factor = learning_rate_factor(total=50, warmup=5, schedule="cosine")
     values = [factor(step) for step in range(50)]
     assert values[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
-    assert all(a >= b for a, b in itertools.pairwise(values))
+    assert all(a >= b for a, b in itertools.pairwise(values[5:]))
     assert values[-1] < 0.01
     assert learning_rate_factor(50, 0, "constant")(49) == 1.0

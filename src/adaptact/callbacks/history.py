@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import csv
+import io
 import time
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 
+from adaptact import records
 from adaptact.callbacks.stability import StabilityMonitor
 
 
 class History(L.Callback):
-    """Writes ``metrics.csv`` and keeps its rows in ``rows``."""
+    """Writes ``metrics.csv`` and keeps its rows in ``rows``, also in the checkpoint.
+
+    After a resume the file has the rows of the checkpoint and no more: what came after it is done again.
+    """
 
     def __init__(self, path: Path, stability: StabilityMonitor) -> None:
         self.path, self.stability = path, stability
@@ -21,7 +26,28 @@ class History(L.Callback):
         self._started = time.perf_counter()
         self._losses_before = 0
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    @property
+    def seconds(self) -> float:
+        """Time of the fit up to the last epoch, over all processes that worked on it."""
+        return self.rows[-1]["seconds"] if self.rows else 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows, "losses": self._losses_before}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows, self._losses_before = state_dict["rows"], state_dict["losses"]
+        self._started -= self.seconds
+        records.write_text(self.path, self._text(self.rows, header=True))
+
+    def _text(self, rows: list[dict[str, Any]], *, header: bool) -> str:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+        if header and rows:
+            writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue()
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         losses = self.stability.losses[self._losses_before :]
         self._losses_before = len(self.stability.losses)
         row: dict[str, Any] = {
@@ -33,10 +59,7 @@ class History(L.Callback):
         }
         row |= {k: v.item() for k, v in sorted(trainer.callback_metrics.items()) if k.startswith("val/")}
         with self.path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row))
-            if not self.rows:
-                writer.writeheader()
-            writer.writerow(row)
+            file.write(self._text([row], header=not self.rows))
         self.rows.append(row)
 
     def monitored(self, name: str) -> list[float]:

@@ -21,7 +21,6 @@ class ProgressLine(L.Callback):
         self.monitor = monitor
         self._progress: Progress | None = None
         self._shown = 0.0
-        self._done = 0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not sys.stderr.isatty():
@@ -38,10 +37,9 @@ class ProgressLine(L.Callback):
         self._progress.add_task(f"epoch 1/{trainer.max_epochs}", total=trainer.estimated_stepping_batches)
 
     def on_train_batch_end(self, trainer: L.Trainer, *args: Any) -> None:
-        self._done += 1
         if self._progress is not None and time.monotonic() - self._shown > REFRESH_S:
             self._shown = time.monotonic()
-            self._progress.update(self._progress.tasks[0].id, completed=self._done, refresh=True)
+            self._progress.update(self._progress.tasks[0].id, completed=trainer.global_step, refresh=True)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         value = trainer.callback_metrics.get(self.monitor)

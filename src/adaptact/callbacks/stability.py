@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adaptact.callbacks.nonfinite import first_nonfinite_layer, float_buffers
+
 SPIKE_WINDOW = 50
 SPIKE_MIN_STEPS = 20
 SPIKE_DEVIATIONS = 6.0
@@ -23,21 +25,39 @@ class StabilityMonitor(L.Callback):
     per second) every ``every_n_steps`` steps. After the fit ``losses`` and ``norms`` hold one value per step.
     """
 
-    def __init__(self, every_n_steps: int, batch_size: int) -> None:
+    def __init__(self, every_n_steps: int, batch_size: int, max_nonfinite_steps: int) -> None:
         self.every_n_steps, self.batch_size = every_n_steps, batch_size
+        self.max_nonfinite_steps = max_nonfinite_steps
+        self.diverged: str | None = None
+        self.scaler_skipped_steps = 0
         self.losses: list[float] = []
         self.norms: list[float] = []
         self.first_step_at: float | None = None
         self.training_s = 0.0
         self._pending: list[tuple[Tensor, Tensor]] = []
+        self._batches: list[Any] = []
+        self._good_buffers: list[Tensor] = []
+        self._in_a_row = 0
+        self._first_bad = ""
         self._epoch_started = self._interval_started = 0.0
         self._epoch_rows: list[int] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        keys = ("losses", "norms", "training_s", "scaler_skipped_steps", "_in_a_row", "_first_bad")
+        return {key: getattr(self, key) for key in keys}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        vars(self).update(state_dict)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: Any) -> None:
+        self._good_buffers = [buffer.clone() for buffer in float_buffers(pl_module.network)]
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._epoch_started = self._interval_started = time.perf_counter()
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self._pending.append((pl_module.task_loss, pl_module.grad_norms["total"]))
+        self._batches.append(batch)  # references, until the next fetch: to find where a bad step began
         if self.first_step_at is None:
             self.first_step_at = time.time()
         last = batch_idx + 1 == trainer.num_training_batches
@@ -50,9 +70,10 @@ class StabilityMonitor(L.Callback):
         pairs = torch.stack([torch.stack((loss.float(), norm.float())) for loss, norm in self._pending]).tolist()
         self.losses += [loss for loss, _ in pairs]
         self.norms += [norm for _, norm in pairs]
+        self._look_for_divergence(trainer, pl_module, pairs)
         now = time.perf_counter()
         rate = len(self._pending) * self.batch_size / max(1e-9, now - self._interval_started)
-        self._pending, self._interval_started = [], now
+        self._pending, self._batches, self._interval_started = [], [], now
         metrics = {"train/loss": self.losses[-1], "throughput": rate}
         metrics["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
         if pl_module.activation_penalty:
@@ -60,12 +81,38 @@ class StabilityMonitor(L.Callback):
         for logger in trainer.loggers:
             logger.log_metrics(metrics, step=trainer.global_step - 1)
 
+    def _look_for_divergence(self, trainer: L.Trainer, pl_module: Any, pairs: list[list[float]]) -> None:
+        """Count non-finite steps, which the optimizer skipped, and end the run after too many in a row."""
+        by_scaler = trainer.precision == "16-mixed"  # a gradient scaler tries too large a scale now and then
+        for (loss, norm), batch in zip(pairs, self._batches, strict=True):
+            if np.isfinite(loss) and np.isfinite(norm):
+                self._in_a_row = 0
+                continue
+            self.scaler_skipped_steps += bool(by_scaler and np.isfinite(loss))
+            self._in_a_row += 1
+            if self._in_a_row == 1:
+                where = first_nonfinite_layer(pl_module, batch)
+                self._first_bad = f"it began in {where}" if where else "where it began could not be repeated"
+            if self._in_a_row > self.max_nonfinite_steps and self.diverged is None:
+                self.diverged = (
+                    f"{self._in_a_row} steps in a row had a loss or gradient that is no number; {self._first_bad}"
+                )
+                trainer.should_stop = True
+        with torch.no_grad():
+            for buffer, good in zip(float_buffers(pl_module.network), self._good_buffers, strict=True):
+                if torch.isfinite(buffer).all():
+                    good.copy_(buffer)
+                else:  # running statistics that met an overflow would stay NaN for good
+                    buffer.copy_(good)
+
     def summary(self, monitored: list[float], mode: str) -> dict[str, Any]:
         """The "stability" of a record; ``monitored`` is the monitored metric after each epoch."""
         losses, norms = np.array(self.losses), np.array(self.norms)
         finite = norms[np.isfinite(norms)]
         return {
-            "nonfinite_steps": int((~(np.isfinite(losses) & np.isfinite(norms))).sum()),
+            "nonfinite_steps": int((~(np.isfinite(losses) & np.isfinite(norms))).sum()) - self.scaler_skipped_steps,
+            "scaler_skipped_steps": self.scaler_skipped_steps,
+            "first_nonfinite": self._first_bad or None,
             "loss_spikes": int(loss_spikes(losses).sum()),
             "grad_norm_max": float(finite.max()) if len(finite) else None,
             "grad_norm_median": float(np.median(finite)) if len(finite) else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import time
 
@@ -11,15 +12,30 @@ from rich.table import Table
 
 from adaptact import clock
 from adaptact.config import Config
+from adaptact.errors import UserError
 from adaptact.records import Record
+
+PARTS = ("train", "val", "test")
 
 
 def run(settings: Config) -> None:
     """Train and print a short table of results; the last line on stdout is the path of the run folder."""
     begun = time.perf_counter()
     with Console(stderr=True).status("loading torch and lightning"):
+        from adaptact import data
+
+        prepared = data.load(settings.data)  # what is wrong with the data is said before the slow imports
         from adaptact.training.run import train
-    record, folder = train(settings, started=clock.take_process_start(), import_s=time.perf_counter() - begun)
+    started, import_s = clock.take_process_start(), time.perf_counter() - begun
+    try:
+        record, folder = train(settings, prepared=prepared, started=started, import_s=import_s)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise
+        raise UserError(
+            f"the disk is full ({error.strerror}): what was written before is intact; make room, then continue with "
+            "make train resume=<the run folder>"
+        ) from None
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(results_table(record))
     if record.layers and any("gap" in layer and len(layer) > 3 for layer in record.layers):
@@ -27,6 +43,8 @@ def run(settings: Config) -> None:
     if record.status != "finished":
         console.print(escape(f"{record.status}: {record.reason}"))
     print(folder, flush=True)
+    if record.status == "interrupted":
+        sys.exit(130 if "SIGINT" in str(record.reason) else 143)
 
 
 def results_table(record: Record) -> Table:
@@ -35,10 +53,10 @@ def results_table(record: Record) -> Table:
     title = f"{record.data['name']}, {record.model['name']}, {record.activation}, seed {record.seed}"
     table = Table(title=escape(title), caption=caption(record), title_justify="left", caption_justify="left")
     table.add_column("metric")
-    for part in ("train", "val", "test"):
+    for part in PARTS:
         table.add_column(f"{part} ({rows[part]:,} rows)", justify="right")
     for name in record.metrics["test"]:
-        table.add_row(name, *(f"{record.metrics[part][name]:.4g}" for part in ("train", "val", "test")))
+        table.add_row(name, *(f"{record.metrics[part][name]:.4g}" for part in PARTS))
     return table
 
 

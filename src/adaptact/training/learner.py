@@ -141,6 +141,9 @@ class Learner(L.LightningModule):
         self.grad_norms = {"total": norms[0] if len(norms) == 1 else torch.stack(norms).norm()}
         if scalars:
             self.grad_norms["activations"] = norms[-1]
+        if optimizer.defaults.get("fused"):
+            # The fused step leaves weights and moments alone where this is 1: no host has to look at the loss.
+            optimizer.found_inf = (~torch.isfinite(self.task_loss + self.grad_norms["total"])).float()
 
 
 def learning_rate_factor(total: int, warmup: int, schedule: str) -> Callable[[int], float]:

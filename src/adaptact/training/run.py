@@ -3,47 +3,63 @@
 from __future__ import annotations
 
 import logging
-import math
+import sys
 import time
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-import numpy as np
-import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
-from matplotlib.image import imsave
-from torch import nn
 
 from adaptact import config, data, records
-from adaptact.callbacks.curves import CurveSnapshots, draw_curve, to_image
-from adaptact.callbacks.diagnostics import draw_confusion, draw_reliability
+from adaptact.callbacks.curves import CurveSnapshots
 from adaptact.callbacks.history import History
 from adaptact.callbacks.monitor import ActivationMonitor
 from adaptact.callbacks.progress import ProgressLine
-from adaptact.callbacks.sites import Inputs, describe_layers, eagerly, observe
+from adaptact.callbacks.sites import describe_layers, observe
 from adaptact.callbacks.stability import StabilityMonitor
 from adaptact.data import Prepared
 from adaptact.data.module import DataModule
-from adaptact.errors import ConfigError
-from adaptact.surgery import named_activations
-from adaptact.training import hardware
+from adaptact.errors import ConfigError, UserError
+from adaptact.training import hardware, summary
 from adaptact.training.build import build_network, seed_all
+from adaptact.training.checkpoints import KEY, AtomicCheckpointIO, BestAndLast, RandomState, load_checkpoint
 from adaptact.training.learner import Learner
+from adaptact.training.stops import Interrupted, Signals
 
-QUIET = (".*does not have many workers.*", ".*smaller than the logging interval.*", ".*isinstance.treespec.*")
+QUIET = (".*does not have many workers.*", ".*smaller than the logging interval.*", ".*isinstance.treespec.*", ".*exists and is not empty.*")
 OBSERVED_ROWS = 512  # validation rows over which gaps and histograms of inputs are taken at the end
 
 
+@dataclass
+class Watch:
+    """The callbacks of a run that are asked for something at its end."""
+
+    stability: StabilityMonitor
+    history: History
+    snapshots: CurveSnapshots
+    checkpoints: BestAndLast
+    signals: Signals
+
+
 def train(
-    settings: config.Config, *, started: float | None = None, import_s: float | None = None
+    settings: config.Config,
+    *,
+    prepared: Prepared | None = None,
+    started: float | None = None,
+    import_s: float | None = None,
 ) -> tuple[records.Record, Path]:
     """Train, evaluate the best checkpoint once on the test part, and leave a run folder.
 
+    With ``settings.resume`` an earlier run continues in its folder, bit by bit as if it had never stopped (CPU).
+    SIGINT and SIGTERM end it as "interrupted", too many non-finite steps in a row as "diverged".
+
     Args:
         settings: a checked configuration.
+        prepared: the data of ``settings.data``, where it has been read already.
         started: ``time.time()`` at the start of the process, for ``first_step_s``; by default now.
         import_s: seconds that imports took, for the record.
 
@@ -51,26 +67,16 @@ def train(
         The record, as in ``result.json``, and the run folder.
 
     Raises:
-        ConfigError, DataError: before anything is written.
+        ConfigError, DataError, UserError: before anything is written.
     """
     started = time.time() if started is None else started
     quiet_libraries()
     device = hardware.accelerator(settings.trainer)
     precision = hardware.precision(settings.trainer, device)
-    prepared = data.load(settings.data)
+    prepared = prepared or data.load(settings.data)
     monitor, mode = monitored_metric(settings, prepared)
     network = build_network(settings, prepared.input_shape, prepared.n_outputs)
     module = DataModule(prepared, settings.data, settings.seed)
-    folder = records.new_run_folder(
-        records.project_root() / settings.output_dir,
-        data=prepared.name,
-        model=settings.model.name,
-        activation=settings.activation.name,
-        seed=settings.seed,
-    )
-    describe_run(folder, settings, prepared, device, precision)
-    if settings.compile:
-        network.compile()
     learner = Learner(
         network,
         task=prepared.task,
@@ -81,21 +87,19 @@ def train(
         center=prepared.center,
         scale=prepared.scale,
     )
-    stability = StabilityMonitor(settings.log_every_n_steps, settings.data.batch_size)
+    folder, last = open_folder(settings, prepared, learner)
+    describe_run(folder, settings, prepared, device, precision)
+    if settings.compile:
+        network.compile()
+    stability = StabilityMonitor(settings.log_every_n_steps, settings.data.batch_size, settings.max_nonfinite_steps)
     history = History(folder / "metrics.csv", stability)
-    snapshots = CurveSnapshots()
-    checkpoint = ModelCheckpoint(
-        folder / "checkpoints", "best", monitor=monitor, mode=mode, save_last=True, enable_version_counter=False
-    )
-    callbacks: list[L.Callback] = [stability, history, ActivationMonitor(), ProgressLine(monitor), checkpoint]
-    draw = settings.logger.tensorboard and settings.logger.curves
-    callbacks += [snapshots] if draw else []
+    checkpoints = BestAndLast(folder / "checkpoints", monitor, mode)
+    watch = Watch(stability, history, CurveSnapshots(), checkpoints, Signals())
+    callbacks = [stability, history, ActivationMonitor(), ProgressLine(monitor), watch.snapshots, watch.signals]
+    callbacks += [RandomState(prepared.fingerprint), checkpoints]
     if patience := settings.trainer.early_stopping_patience:
-        callbacks.append(EarlyStopping(monitor, patience=patience, mode=mode))
-    logger = None
-    if settings.logger.tensorboard:
-        logger = TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False)
-        logger.experiment.add_text("config", f"```yaml\n{(folder / 'config.yaml').read_text(encoding='utf-8')}\n```")
+        callbacks.append(EarlyStopping(monitor, patience=patience, mode=mode, check_on_train_epoch_end=False))
+    logger = tensorboard_logger(folder, settings, last)
     trainer = L.Trainer(
         max_epochs=settings.trainer.max_epochs,
         accelerator=device,
@@ -103,6 +107,7 @@ def train(
         precision=precision,  # type: ignore[arg-type]
         logger=logger or False,
         callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
         default_root_dir=folder,
         log_every_n_steps=settings.log_every_n_steps,
         deterministic=settings.deterministic,
@@ -112,57 +117,122 @@ def train(
         enable_model_summary=False,
     )
     seed_all(settings.seed)
-    fit_started = time.perf_counter()
-    trainer.fit(learner, module)
-    fit_s = time.perf_counter() - fit_started
-    best = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)
-    learner.load_state_dict(best["state_dict"])
-    metrics = {part: evaluate(trainer, learner, module, part) for part in data.PARTS}
-    like_weights = next(network.parameters())
-    inputs = observe(network, prepared.parts["val"].x[:OBSERVED_ROWS].to(like_weights))
-    monitored = history.monitored(monitor)
-    status, reason = outcome(monitored, metrics["test"])
-    rows = len(prepared.parts["train"]) * len(history.rows)
-    record = records.Record(
-        status=status,
-        reason=reason,
-        data={
-            "name": prepared.name,
-            "task": prepared.task,
-            "rows": {part: len(prepared.parts[part]) for part in data.PARTS},
-            "fingerprint": prepared.fingerprint,
-        },
-        model=describe_model(settings.model.name, network),
-        activation=settings.activation.name,
-        seed=settings.seed,
-        monitor={
-            "name": monitor,
-            "mode": mode,
-            "best": None if checkpoint.best_model_score is None else checkpoint.best_model_score.item(),
-            "best_epoch": best["epoch"],
-        },
-        metrics=metrics,
-        stability=stability.summary(monitored, mode),
-        speed={
-            "import_s": import_s,
-            "first_step_s": None if stability.first_step_at is None else stability.first_step_at - started,
-            "fit_s": fit_s,
-            "train_samples_per_second": rows / stability.training_s if stability.training_s else None,
-            "inference": measure_inference(learner, prepared.parts["test"].x[:1].to(like_weights)),
-        },
-        layers=describe_layers(network, inputs),
-        versions=hardware.versions(),
-        device=hardware.device_name(device),
-    )
-    if logger is not None:
-        if draw:
-            draw_pictures(folder, logger, learner, prepared, inputs, snapshots)
-        final = {f"test/{name}": value for name, value in metrics["test"].items()}
-        logger.log_hyperparams(hyperparameters(settings), final)
-        logger.save()
-        logger.finalize("success")
-    record.save(folder)
+    stopped: str | None = None
+    try:
+        trainer.fit(learner, module, ckpt_path=None if last is None else str(last), weights_only=True)
+    except Interrupted as interruption:
+        stopped = f"{interruption}; make train resume={folder} continues it"
+    try:
+        best_epoch = load_best(learner, folder)
+        parts = data.PARTS if stopped is None else ()
+        metrics = {part: summary.evaluate(trainer, learner, module, part) for part in parts}
+        like_weights = next(network.parameters())
+        inputs = observe(network, prepared.parts["val"].x[:OBSERVED_ROWS].to(like_weights))
+        monitored = history.monitored(monitor)
+        status, reason = summary.outcome(monitored, stopped, stability.diverged)
+        rows = len(prepared.parts["train"]) * len(history.rows)
+        best = checkpoints.best_model_score
+        record = records.Record(
+            status=status,
+            reason=reason,
+            data={
+                "name": prepared.name,
+                "task": prepared.task,
+                "rows": {part: len(prepared.parts[part]) for part in data.PARTS},
+                "fingerprint": prepared.fingerprint,
+            },
+            model=summary.describe_model(settings.model.name, network),
+            activation=settings.activation.name,
+            seed=settings.seed,
+            monitor={
+                "name": monitor,
+                "mode": mode,
+                "best": None if best is None else best.item(),
+                "best_epoch": best_epoch,
+            },
+            metrics={part: metrics.get(part, {}) for part in data.PARTS},
+            stability=stability.summary(monitored, mode),
+            speed={
+                "import_s": import_s,
+                "first_step_s": None if stability.first_step_at is None else stability.first_step_at - started,
+                "fit_s": history.seconds,
+                "train_samples_per_second": rows / stability.training_s if stability.training_s else None,
+                "inference": summary.measure_inference(learner, prepared.parts["test"].x[:1].to(like_weights)),
+            },
+            layers=describe_layers(network, inputs),
+            versions=hardware.versions(),
+            device=hardware.device_name(device),
+        )
+        if logger is not None and stopped is None:
+            if settings.logger.curves:
+                summary.draw_pictures(folder, logger, learner, prepared, inputs, watch.snapshots)
+            final = {f"test/{name}": value for name, value in metrics["test"].items()}
+            logger.log_hyperparams(summary.hyperparameters(settings), final)
+            logger.save()
+            logger.finalize("success")
+        record.save(folder)
+    finally:
+        watch.signals.restore()
     return record, folder
+
+
+def open_folder(settings: config.Config, prepared: Prepared, learner: Learner) -> tuple[Path, Path | None]:
+    """A new run folder, or that of ``settings.resume`` and its last checkpoint (None: it stopped before the first).
+
+    Raises:
+        UserError: nothing to resume, a checkpoint that is broken or belongs to something else, other data.
+    """
+    if settings.resume is None:
+        folder = records.new_run_folder(
+            records.project_root() / settings.output_dir,
+            data=prepared.name,
+            model=settings.model.name,
+            activation=settings.activation.name,
+            seed=settings.seed,
+        )
+        return folder, None
+    folder = Path(settings.resume)
+    last = folder / "checkpoints" / "last.ckpt"
+    if not last.is_file():  # stopped within the first epoch: it begins again
+        (folder / "metrics.csv").unlink(missing_ok=True)
+        return folder, None
+    checkpoint = load_checkpoint(last)
+    shapes = {name: tensor.shape for name, tensor in learner.state_dict().items()}
+    if {name: tensor.shape for name, tensor in checkpoint["state_dict"].items()} != shapes:
+        raise UserError(f"{last} does not fit the network of {folder / 'config.yaml'}: it is of another configuration")
+    if checkpoint[KEY]["fingerprint"] != prepared.fingerprint:
+        raise UserError(f"the data has changed since {folder} was trained: a resumed run would mix two data sets")
+    if (folder / "result.json").is_file():
+        record, done = records.Record.load(folder), checkpoint["epoch"] + 1
+        if record.status in {"finished", "diverged"} and done >= settings.trainer.max_epochs:
+            raise UserError(
+                f"{folder} has {record.status} after {done} epochs: add trainer.max_epochs={2 * done} to go on"
+            )
+    return folder, last
+
+
+def load_best(learner: Learner, folder: Path) -> int | None:
+    """Give the learner the weights of the best checkpoint and return its epoch; None where there is none yet."""
+    path = folder / "checkpoints" / "best.ckpt"
+    if not path.is_file():
+        return None
+    best = load_checkpoint(path)
+    learner.load_state_dict(best["state_dict"])
+    return best["epoch"]
+
+
+def tensorboard_logger(folder: Path, settings: config.Config, last: Path | None) -> TensorBoardLogger | None:
+    """The logger of a run. After a resume, what was logged after the checkpoint is taken back: it comes again."""
+    if not settings.logger.tensorboard:
+        return None
+    purge: dict[str, Any] = {}
+    if settings.resume is not None:
+        purge["purge_step"] = 0 if last is None else load_checkpoint(last)["global_step"]
+    logger = TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False, **purge)
+    if settings.resume is None:
+        text = (folder / "config.yaml").read_text(encoding="utf-8")
+        logger.experiment.add_text("config", f"```yaml\n{text}\n```")
+    return logger
 
 
 def quiet_libraries() -> None:
@@ -193,8 +263,9 @@ def monitored_metric(settings: config.Config, prepared: Prepared) -> tuple[str, 
 
 def describe_run(folder: Path, settings: config.Config, prepared: Prepared, device: str, precision: str) -> None:
     """Write what is known before the first step: configuration, environment, preparation."""
-    (folder / "checkpoints").mkdir()
-    records.write_yaml(folder / "config.yaml", config.to_dict(settings))
+    (folder / "checkpoints").mkdir(exist_ok=True)
+    # Trust is given by a person at the command line, never by a file.
+    records.write_yaml(folder / "config.yaml", config.to_dict(settings) | {"resume": None, "trust": None})
     environment = {
         "versions": hardware.versions(),
         "device": hardware.device_name(device),
@@ -202,85 +273,7 @@ def describe_run(folder: Path, settings: config.Config, prepared: Prepared, devi
         "notes": prepared.notes,
     }
     records.write_json(folder / "environment.json", environment)
+    for note in prepared.notes:
+        print(f"note: {note}", file=sys.stderr)
     if prepared.preparation is not None:
         prepared.preparation.save(folder / "preparation")
-
-
-def describe_model(name: str, network: nn.Module) -> dict[str, Any]:
-    sites = named_activations(network)
-    own = {id(p): p.numel() for module in sites.values() for p in module.parameters()}
-    return {
-        "name": name,
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "activation_parameters": sum(own.values()),
-        "sites": len(sites),
-    }
-
-
-def evaluate(trainer: L.Trainer, learner: Learner, module: DataModule, part: str) -> dict[str, float]:
-    """Metrics of a part with the weights that the learner has now."""
-    learner.stage = part
-    trainer.test(learner, module.evaluation(part), verbose=False)
-    found = {name: value.item() for name, value in trainer.callback_metrics.items()}
-    return {name.removeprefix(f"{part}/"): value for name, value in found.items() if name.startswith(f"{part}/")}
-
-
-def outcome(monitored: list[float], test: dict[str, float]) -> tuple[str, str | None]:
-    """Status of a run that came to its end."""
-    if not monitored or not math.isfinite(monitored[-1]) or not all(map(math.isfinite, test.values())):
-        if all(not math.isfinite(value) for value in monitored):
-            return "diverged", "no epoch had a finite validation metric"
-        if monitored and not math.isfinite(monitored[-1]):
-            return "diverged", "the validation metric was not finite any more at the end"
-    return "finished", None
-
-
-@torch.inference_mode()
-def measure_inference(learner: Learner, x: torch.Tensor, calls: int = 100) -> dict[str, float]:
-    """Latency of one row, eagerly, in milliseconds: median and 95th percentile of ``calls`` calls after a warm-up."""
-    learner.eval()
-    times = []
-    with eagerly(learner):
-        for _ in range(calls + 10):
-            begun = time.perf_counter()
-            learner(x).cpu()
-            times.append(1000 * (time.perf_counter() - begun))
-    p50, p95 = np.percentile(times[10:], [50, 95])
-    return {"batch_size": len(x), "p50_ms": p50, "p95_ms": p95, "samples_per_second": 1000 * len(x) / p50}
-
-
-def draw_pictures(
-    folder: Path,
-    logger: TensorBoardLogger,
-    learner: Learner,
-    prepared: Prepared,
-    inputs: dict[str, Inputs],
-    snapshots: CurveSnapshots,
-) -> None:
-    """Curves of all sites, confusion matrix and reliability diagram: to TensorBoard and as files in ``figures/``."""
-    sites = named_activations(learner.network)
-    figures = {
-        f"curve/{name}": draw_curve(
-            name, sites[name], seen, [(epoch, state[name]) for epoch, state in snapshots.states]
-        )
-        for name, seen in inputs.items()
-    }
-    if prepared.task == "classification":
-        probabilities, targets = (tensor.cpu().numpy() for tensor in learner.outputs.predictions())
-        figures["confusion_matrix"] = draw_confusion(probabilities, targets, prepared.labels)
-        figures["reliability"] = draw_reliability(probabilities, targets)
-    (folder / "figures").mkdir()
-    for tag, figure in figures.items():
-        image = to_image(figure)
-        logger.experiment.add_image(tag, image, learner.trainer.global_step, dataformats="HWC")
-        imsave(folder / "figures" / f"{records.safe_name(tag)}.png", image)
-
-
-def hyperparameters(settings: config.Config) -> dict[str, Any]:
-    """Every key of the configuration as a dotted name, the choices of groups first; lists as text."""
-    plain = config.to_dict(settings)
-    flat: dict[str, Any] = {group: plain[group].pop("name") for group in config.GROUPS}
-    for key, value in plain.items():
-        for name, leaf in value.items() if isinstance(value, dict) else [("", value)]:
-            flat[f"{key}.{name}" if name else key] = leaf if isinstance(leaf, (bool, int, float, str)) else str(leaf)
-    return flat

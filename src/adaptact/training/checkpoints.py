@@ -1,0 +1,102 @@
+"""Checkpoints from which a run goes on bit by bit as if it had never stopped."""
+
+from __future__ import annotations
+
+import io
+import random
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from adaptact import records
+from adaptact.errors import UserError
+
+SCHEMA = 1
+KEY = "adaptact"  # of our part of a checkpoint
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Temporary name, flush, rename: a checkpoint is the old one or the new one, never half of it."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        records.write_bytes(Path(path), buffer.getvalue())
+
+
+class BestAndLast(ModelCheckpoint):
+    """``best.ckpt`` by a metric and ``last.ckpt`` after every validation, wherever the folder has been moved to."""
+
+    def __init__(self, folder: Path, monitor: str, mode: str) -> None:
+        super().__init__(folder, "best", monitor=monitor, mode=mode, save_last=True, enable_version_counter=False)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        best = str(Path(str(self.dirpath)) / "best.ckpt")
+        paths = {"dirpath": self.dirpath, "best_model_path": best, "kth_best_model_path": best}
+        known = {best: state_dict["best_model_score"]} if state_dict["best_k_models"] else {}
+        super().load_state_dict({**state_dict, **paths, "best_k_models": known})
+
+
+class RandomState(L.Callback):
+    """Keeps all random states in the checkpoint and sets them again before the first resumed epoch.
+
+    Also marks the checkpoint as adaptact's, with its schema and the fingerprint of the data.
+    """
+
+    def __init__(self, fingerprint: str) -> None:
+        self.fingerprint = fingerprint
+        self._pending: dict[str, Any] | None = None
+
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        for logger in trainer.loggers:  # what was logged up to a checkpoint must not come after it
+            if (flush := getattr(getattr(logger, "experiment", None), "flush", None)) is not None:
+                flush()
+        kind, keys, *rest = np.random.get_state()
+        version, internal, gauss = random.getstate()
+        checkpoint[KEY] = {
+            "schema": SCHEMA,
+            "fingerprint": self.fingerprint,
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "numpy": [str(kind), torch.from_numpy(np.asarray(keys).astype(np.int64)), *rest],
+            "python": [version, list(internal), gauss],
+        }
+
+    def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        self._pending = checkpoint[KEY]
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self._pending is None:
+            return
+        state, self._pending = self._pending, None
+        torch.set_rng_state(state["torch"])
+        if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(state["cuda"])
+        kind, keys, *rest = state["numpy"]
+        np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
+        version, internal, gauss = state["python"]
+        random.setstate((version, tuple(internal), gauss))
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint of adaptact's, tensors and plain values only; nothing in it is executed.
+
+    Raises:
+        UserError: truncated, foreign, or of another schema.
+    """
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a broken or hostile file
+        reason = str(error).strip().splitlines()[0][:200] if str(error) else type(error).__name__
+        raise UserError(f"{path} cannot be read: it is truncated or no checkpoint of adaptact ({reason})") from None
+    own = checkpoint.get(KEY) if isinstance(checkpoint, dict) else None
+    if not isinstance(own, dict) or "state_dict" not in checkpoint:
+        raise UserError(f"{path} is a checkpoint, but not one of adaptact")
+    if own.get("schema") != SCHEMA:
+        raise UserError(f"{path} has schema {own.get('schema')}; this version of adaptact resumes schema {SCHEMA}")
+    return checkpoint

@@ -1,0 +1,218 @@
+"""A run that is cut off at any moment and resumed ends as if it had never been."""
+
+import csv
+import os
+import pickle
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from adaptact import config, launcher, records
+from adaptact.errors import ConfigError, UserError
+from adaptact.training.run import train
+
+Make = Callable[..., config.Config]
+EPOCHS = 5
+# dropout and batch normalisation, so that every kind of state matters; a schedule; early stopping that counts
+RUN = {
+    "trainer.max_epochs": EPOCHS,
+    "model.norm": "batch",
+    "model.dropout": 0.3,
+    "optimizer.lr": 0.01,
+    "data.batch_size": 8,
+    "logger.tensorboard": True,
+    "logger.curves": False,
+    "monitor": "val/log_loss",
+}
+
+
+def in_a_child(work: Callable[[], object], kill_after: float | None = None) -> int:
+    """Run ``work`` in a forked process (no imports to wait for); the signal that ended it, or 0."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            devnull = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(devnull, 2)
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    if kill_after is not None:
+        time.sleep(kill_after)
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+
+
+def folder_of(settings: config.Config) -> Path | None:
+    return next(iter(sorted(Path(settings.output_dir).glob("*"))), None)
+
+
+def resume(folder: Path, *words: str) -> tuple[records.Record, Path]:
+    return train(launcher.resumed([f"resume={folder}", *words]))
+
+
+def state(folder: Path, name: str) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True)["state_dict"]
+
+
+def assert_same_run(folder: Path, reference: Path) -> None:
+    for name in ("best", "last"):
+        ours, theirs = state(folder, name), state(reference, name)
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs), name
+    tables = []
+    for each in (folder, reference):
+        with (each / "metrics.csv").open(encoding="utf-8", newline="") as file:
+            tables.append([{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)])
+    assert tables[0] == tables[1]
+    assert records.Record.load(folder).metrics == records.Record.load(reference).metrics
+    assert records.Record.load(folder).stability == records.Record.load(reference).stability
+    curves = []
+    for each in (folder, reference):
+        events = EventAccumulator(str(each / "tensorboard")).Reload()
+        tags = sorted(tag for tag in events.Tags()["scalars"] if tag not in {"throughput", "hp_metric"})
+        curves.append({tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in tags})
+    assert curves[0] == curves[1]
+
+
+@pytest.fixture
+def reference(make_config: Make, tmp_path: Path) -> tuple[config.Config, Path, float]:
+    """The settings, the folder and the duration of a run that nobody disturbs."""
+    settings = make_config(RUN)
+    settings.output_dir = str(tmp_path / "reference")
+    begun = time.perf_counter()
+    in_a_child(lambda: train(settings))
+    folder = folder_of(settings)
+    assert folder is not None
+    return settings, folder, time.perf_counter() - begun
+
+
+def kill_and_resume(make_config: Make, reference: tuple[config.Config, Path, float], where: Path, after: float) -> bool:
+    """Whether the kill came in time; the resumed run is compared with the undisturbed one."""
+    settings = make_config(RUN)
+    settings.output_dir = str(where)
+    killed = in_a_child(lambda: train(settings), kill_after=after)
+    folder = folder_of(settings)
+    if folder is None or not (folder / "config.yaml").is_file():
+        return False  # before the run had a folder: there is nothing to resume
+    if (folder / "result.json").is_file():
+        return False
+    in_a_child(lambda: resume(folder))
+    assert_same_run(folder, reference[1])
+    return bool(killed)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6])
+def test_a_killed_run_ends_as_if_undisturbed(
+    make_config: Make, tmp_path: Path, reference: tuple[config.Config, Path, float], share: float
+) -> None:
+    assert kill_and_resume(make_config, reference, tmp_path / "killed", share * reference[2])
+
+
+@pytest.mark.slow
+def test_twenty_random_kills(make_config: Make, tmp_path: Path, reference: tuple[config.Config, Path, float]) -> None:
+    rng = np.random.default_rng()
+    done, tries = 0, 0
+    while done < 20:
+        tries += 1
+        assert tries < 80, f"only {done} kills came in time"
+        done += kill_and_resume(make_config, reference, tmp_path / str(tries), rng.uniform(0.05, 0.95) * reference[2])
+    print(f"{done} of {done} random kills resumed to identical weights ({tries} tries)")
+
+
+def test_a_run_is_resumed_twice_and_for_longer(make_config: Make) -> None:
+    settings = make_config({**RUN, "optimizer.schedule": "constant", "trainer.max_epochs": 2})
+    _, folder = train(settings)
+    record, same = resume(folder, "trainer.max_epochs=4")
+    assert same == folder
+    assert record.status == "finished"
+    longer = make_config({**RUN, "optimizer.schedule": "constant", "trainer.max_epochs": 4})
+    _, reference = train(longer)
+    assert all(torch.equal(a, b) for a, b in zip(state(folder, "last").values(), state(reference, "last").values()))
+    with pytest.raises(UserError, match=r"finished after 4 epochs.*trainer.max_epochs=8"):
+        resume(folder)
+
+
+def test_a_folder_that_was_moved_is_resumed_in_its_new_place(make_config: Make, tmp_path: Path) -> None:
+    _, folder = train(make_config({**RUN, "trainer.max_epochs": 2}))
+    moved = folder.rename(tmp_path / "elsewhere")
+    _, same = resume(moved, "trainer.max_epochs=3")
+    assert same == moved
+    assert not folder.exists()
+
+
+def test_only_epochs_and_loggers_may_change(make_config: Make) -> None:
+    _, folder = train(make_config())
+    with pytest.raises(ConfigError, match=r"optimizer.lr is fixed by the run"):
+        launcher.resumed([f"resume={folder}", "optimizer.lr=1"])
+    changed = launcher.resumed([f"resume={folder}", "trainer.max_epochs=9", "logger=tensorboard"])
+    assert (changed.trainer.max_epochs, changed.logger.tensorboard) == (9, True)
+    with pytest.raises(ConfigError, match="trainer.max_epochs must be at least 1"):
+        launcher.resumed([f"resume={folder}", "trainer.max_epochs=-3"])
+
+
+class Bomb:
+    """Pickled, it would write a file when it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.path,))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "foreign", "pickle", "bomb", "schema", "other network", "other data"])
+def test_a_checkpoint_that_cannot_be_resumed_is_one_message(make_config: Make, tmp_path: Path, damage: str) -> None:
+    _, folder = train(make_config())
+    path, marker = folder / "checkpoints" / "last.ckpt", tmp_path / "pwned"
+    checkpoint = torch.load(path, weights_only=True)
+    before = {p.name: p.read_bytes() for p in folder.glob("*.*")}
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:2000])
+    elif damage == "foreign":
+        torch.save({"state_dict": {}}, path)
+    elif damage == "pickle":
+        path.write_bytes(pickle.dumps({"state_dict": Bomb(marker)}))
+    elif damage == "bomb":
+        torch.save({**checkpoint, "extra": Bomb(marker)}, path)
+    elif damage == "schema":
+        torch.save({**checkpoint, "adaptact": {**checkpoint["adaptact"], "schema": 99}}, path)
+    elif damage == "other network":
+        torch.save({**checkpoint, "state_dict": {"network.0.weight": torch.zeros(2)}}, path)
+    else:
+        torch.save({**checkpoint, "adaptact": {**checkpoint["adaptact"], "fingerprint": "0" * 64}}, path)
+    with pytest.raises(UserError) as caught:
+        resume(folder, "trainer.max_epochs=4")
+    assert str(path) in str(caught.value) or "data has changed" in str(caught.value)
+    assert not marker.exists()
+    assert {p.name: p.read_bytes() for p in folder.glob("*.*")} == before
+
+
+def test_a_hostile_configuration_executes_nothing(make_config: Make, tmp_path: Path) -> None:
+    _, folder = train(make_config())
+    marker = tmp_path / "pwned"
+    path = folder / "config.yaml"
+    text = path.read_text(encoding="utf-8")
+    hostile = {
+        "a tag": text + f"\nextra: !!python/object/apply:os.system ['touch {marker}']\n",
+        "a target": text.replace("kind: sgblend", f"kind: sgblend\n  _target_: os.system\n  command: touch {marker}"),
+        "its own trust": text.replace("kind: sgblend", "kind: custom\n  target: os.system").replace("trust: null", "trust: os"),
+        "not yaml": "a: [",
+        "no keys": "- 1",
+    }
+    for content in hostile.values():
+        path.write_text(content, encoding="utf-8")
+        with pytest.raises(UserError):
+            resume(folder, "trainer.max_epochs=4")
+        assert not marker.exists()
+    with pytest.raises(UserError, match="no run folder"):
+        launcher.resumed([f"resume={tmp_path / '$(touch pwned)'}"])
