@@ -30,7 +30,12 @@ from adaptact.training.checkpoints import KEY, AtomicCheckpointIO, BestAndLast, 
 from adaptact.training.learner import Learner
 from adaptact.training.stops import Interrupted, Signals
 
-QUIET = (".*does not have many workers.*", ".*smaller than the logging interval.*", ".*isinstance.treespec.*", ".*exists and is not empty.*")
+QUIET = (
+    ".*does not have many workers.*",
+    ".*smaller than the logging interval.*",
+    ".*isinstance.treespec.*",
+    ".*exists and is not empty.*",
+)
 OBSERVED_ROWS = 512  # validation rows over which gaps and histograms of inputs are taken at the end
 
 

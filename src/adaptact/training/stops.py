@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from types import FrameType
 from typing import Any
 
@@ -21,14 +22,13 @@ class Signals(L.Callback):
     """Turns SIGINT and SIGTERM into :class:`Interrupted` while the fit runs; elsewhere they do what they did."""
 
     def __init__(self) -> None:
-        self._before: dict[int, Any] = {}
+        # before Lightning puts its own in the way
+        self._before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                self._before[number] = signal.signal(number, self._raise)
-            except ValueError:  # not the main thread: its owner deals with signals
-                return
+        if threading.current_thread() is threading.main_thread():  # elsewhere its owner deals with signals
+            for number in self._before:
+                signal.signal(number, self._raise)
 
     def _raise(self, number: int, frame: FrameType | None) -> None:
         for other in self._before:
@@ -37,6 +37,6 @@ class Signals(L.Callback):
 
     def restore(self) -> None:
         """Give the signals back, after the record is written."""
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in self._before.items():
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)

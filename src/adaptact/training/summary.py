@@ -88,8 +88,9 @@ def draw_pictures(
     }
     if prepared.task == "classification":
         probabilities, targets = (tensor.cpu().numpy() for tensor in learner.outputs.predictions())
-        figures["confusion_matrix"] = draw_confusion(probabilities, targets, prepared.labels)
-        figures["reliability"] = draw_reliability(probabilities, targets)
+        if np.isfinite(probabilities).all():
+            figures["confusion_matrix"] = draw_confusion(probabilities, targets, prepared.labels)
+            figures["reliability"] = draw_reliability(probabilities, targets)
     (folder / "figures").mkdir(exist_ok=True)
     for tag, figure in figures.items():
         image = to_image(figure)
