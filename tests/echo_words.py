@@ -7,8 +7,9 @@ import sys
 
 from adaptact import launcher
 
-words = sys.argv[3:] + launcher.words_from_make(os.environ)
-if os.environ.get("ECHO") == "words":
-    print(json.dumps(words))
-else:
-    launcher.run_job("train", words, lambda settings: print(json.dumps(dataclasses.asdict(settings))))
+if __name__ == "__main__":
+    words = sys.argv[3:] + launcher.words_from_make(os.environ)
+    if os.environ.get("ECHO") == "words":
+        print(json.dumps(words))
+    else:
+        launcher.run_job("train", words, lambda settings: print(json.dumps(dataclasses.asdict(settings))))

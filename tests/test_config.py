@@ -48,6 +48,7 @@ DEPARTURES: dict[str, dict[str, Any]] = {
     "data/table": {"batch_size": 128},
     "trainer/cpu": {"accelerator": "cpu"},
     "trainer/gpu": {"accelerator": "gpu"},
+    "trainer/ddp": {"devices": 2, "strategy": "ddp"},
     "logger/none": {"tensorboard": False, "curves": False},
     "activation/sgblend_frozen": {"learn": []},
 }
@@ -414,7 +415,8 @@ def configurations(draw: Callable[[st.SearchStrategy[Any]], Any]) -> dict[str, A
         if group in plain or cls in {config.ResNet, config.CNN, config.CustomActivation}:  # not free to combine
             continue
         hints = typing.get_type_hints(cls)
-        fields = [f for f in dataclasses.fields(cls) if f.name not in {"name", "kind", "val_size", "test_size"}]
+        apart = {"name", "kind", "val_size", "test_size", "devices", "strategy"}
+        fields = [f for f in dataclasses.fields(cls) if f.name not in apart]
         plain[group] = {f.name: draw(values_of(f, hints[f.name])) for f in fields} | choice
         plain[group] |= {"path": "a b,c.csv", "target": "解約"} if cls is config.Table else {}
         plain[group] |= {"val_size": draw(st.floats(0.01, 0.4))} if group == "data" else {}

@@ -250,6 +250,9 @@ class Trainer:
     max_epochs: int = option(40, "passes over the training part", ge=1)
     accelerator: Literal["auto", "cpu", "gpu"] = option("auto", "where to train")
     devices: int = option(1, "number of devices", ge=1)
+    strategy: Literal["auto", "ddp"] = option(
+        "auto", "ddp: one process per device, which share every batch and average their gradients; auto: one process"
+    )
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true"] = option(
         "auto", "auto: bf16-mixed where the GPU supports it, 16-mixed on older GPUs, 32-true on a CPU"
     )
@@ -405,6 +408,11 @@ def _contradictions(config: Config) -> list[str]:
         problems += [f"column {name!r} is both in data.numeric and in data.categorical" for name in both]
         if model.name != "mlp":
             problems.append(f"model={model.name} reads images and data=table has none: use model=mlp")
+    trainer = config.trainer
+    if trainer.devices > 1 and trainer.strategy == "auto":
+        problems.append(f"trainer.devices={trainer.devices} needs a strategy: use trainer=ddp")
+    if trainer.strategy == "ddp" and data.batch_size < 2 * trainer.devices:
+        problems.append(f"data.batch_size={data.batch_size} gives {trainer.devices} processes less than two rows each")
     if isinstance(model, ResNet) and (model.depth - 2) % 6:
         near = max(8, round((model.depth - 2) / 6) * 6 + 2)
         problems.append(f"model.depth must be 6 n + 2, not {model.depth}; the nearest is {near}")

@@ -25,6 +25,7 @@ class History(L.Callback):
         self.rows: list[dict[str, Any]] = []
         self._started = time.perf_counter()
         self._losses_before = 0
+        self._restored = False
 
     @property
     def seconds(self) -> float:
@@ -37,7 +38,7 @@ class History(L.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows, self._losses_before = state_dict["rows"], state_dict["losses"]
         self._started -= self.seconds
-        records.write_text(self.path, self._text(self.rows, header=True))
+        self._restored = True
 
     def _text(self, rows: list[dict[str, Any]], *, header: bool) -> str:
         text = io.StringIO()
@@ -46,6 +47,10 @@ class History(L.Callback):
             writer.writeheader()
         writer.writerows(rows)
         return text.getvalue()
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self._restored and trainer.is_global_zero:
+            records.write_text(self.path, self._text(self.rows, header=True))
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         losses = self.stability.losses[self._losses_before :]
@@ -58,8 +63,9 @@ class History(L.Callback):
             "train/loss": sum(losses) / len(losses) if losses else None,
         }
         row |= {k: v.item() for k, v in sorted(trainer.callback_metrics.items()) if k.startswith("val/")}
-        with self.path.open("a", newline="", encoding="utf-8") as file:
-            file.write(self._text([row], header=not self.rows))
+        if trainer.is_global_zero:
+            with self.path.open("a", newline="", encoding="utf-8") as file:
+                file.write(self._text([row], header=not self.rows))
         self.rows.append(row)
 
     def monitored(self, name: str) -> list[float]:

@@ -20,11 +20,15 @@ EVALUATION_ROWS = 1024  # rows per batch where nothing is learned
 class BatchIndices(Sampler[Tensor]):
     """Row numbers of each batch; the order depends on the seed and the epoch alone.
 
-    A last batch of one row is left out when shuffled: batch normalisation cannot use it.
+    A last batch of one row is left out when shuffled: batch normalisation cannot use it. Of ``world`` processes each
+    has its share of every training batch, and of the rows to evaluate a piece of its own.
     """
 
-    def __init__(self, rows: int, batch_size: int, *, shuffle: bool, seed: int = 0) -> None:
+    def __init__(
+        self, rows: int, batch_size: int, *, shuffle: bool, seed: int = 0, rank: int = 0, world: int = 1
+    ) -> None:
         self.rows, self.batch_size, self.shuffle, self.seed = rows, batch_size, shuffle, seed
+        self.rank, self.world = rank, world
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -32,16 +36,21 @@ class BatchIndices(Sampler[Tensor]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        full, rest = divmod(self.rows, self.batch_size)
-        return full + (rest > (1 if self.shuffle and full else 0))
+        rows = self.rows if self.shuffle else len(self._piece())
+        full, rest = divmod(rows, self.batch_size)
+        return full + (rest >= (2 * self.world if self.shuffle and full else 1))
+
+    def _piece(self) -> Tensor:
+        return torch.arange(self.rows).tensor_split(self.world)[self.rank]
 
     def __iter__(self) -> Iterator[Tensor]:
-        if self.shuffle:
+        if not self.shuffle:
+            yield from self._piece().split(self.batch_size)
+        else:
             state = np.random.SeedSequence([self.seed, self.epoch]).generate_state(1, np.uint64)[0]
             order = torch.randperm(self.rows, generator=torch.Generator().manual_seed(int(state) % 2**63))
-        else:
-            order = torch.arange(self.rows)
-        yield from order.split(self.batch_size)[: len(self)]
+            for batch in order.split(self.batch_size)[: len(self)]:
+                yield batch[self.rank :: self.world]
 
 
 class ResidentLoader:
@@ -57,7 +66,7 @@ class ResidentLoader:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         x, y = self.part.x, self.part.y
-        if not self.sampler.shuffle:
+        if not self.sampler.shuffle and self.sampler.world == 1:
             size = self.sampler.batch_size
             yield from zip(x.split(size), y.split(size), strict=True)
             return
@@ -96,6 +105,20 @@ class DataModule(L.LightningDataModule):
         if self.resident:
             self.parts = {name: Part(p.x.to(device), p.y.to(device)) for name, p in self.data.parts.items()}
 
+    @property
+    def rank(self) -> int:
+        return self.trainer.global_rank if self.trainer else 0
+
+    @property
+    def world(self) -> int:
+        return self.trainer.world_size if self.trainer else 1
+
+    def loss_weight(self, batch_idx: int) -> float:
+        """Weight that makes the processes' mean of mean losses the mean over all rows of a training batch."""
+        size = self.options.batch_size
+        rows = min(size, len(self.parts["train"]) - batch_idx * size)
+        return len(range(self.rank, rows, self.world)) * self.world / rows
+
     def train_dataloader(self) -> ResidentLoader | DataLoader[Tensor]:
         return self._loader("train", self.options.batch_size, shuffle=True)
 
@@ -112,7 +135,7 @@ class DataModule(L.LightningDataModule):
 
     def _loader(self, part: str, batch_size: int, *, shuffle: bool) -> ResidentLoader | DataLoader[Tensor]:
         rows = self.parts[part]
-        sampler = BatchIndices(len(rows), batch_size, shuffle=shuffle, seed=self.seed)
+        sampler = BatchIndices(len(rows), batch_size, shuffle=shuffle, seed=self.seed, rank=self.rank, world=self.world)
         if self.resident:
             return ResidentLoader(rows, sampler)
         workers = self.options.num_workers

@@ -28,7 +28,12 @@ def run(settings: Config) -> None:
         from adaptact.training.run import train
     started, import_s = clock.take_process_start(), time.perf_counter() - begun
     try:
-        record, folder = train(settings, prepared=prepared, started=started, import_s=import_s)
+        if settings.trainer.strategy == "ddp":
+            from adaptact.training.processes import train_in_processes
+
+            record, folder = train_in_processes(settings, prepared, started=started)
+        else:
+            record, folder = train(settings, prepared=prepared, started=started, import_s=import_s)
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             raise

@@ -79,11 +79,17 @@ class Learner(L.LightningModule):
         else:
             loss = F.mse_loss(outputs, y)
         self.task_loss = loss.detach()
+        if self._world() > 1:
+            loss = loss * self.trainer.datamodule.loss_weight(batch_idx)  # type: ignore[attr-defined]
         if self.activation_penalty:
             penalty = self.activation_penalty * self._distance_from_start()
             self.penalty = penalty.detach()
             loss = loss + penalty
         return loss
+
+    def _world(self) -> int:
+        """Number of processes; 1 outside a trainer."""
+        return 1 if self._trainer is None else self._trainer.world_size
 
     def _distance_from_start(self) -> Tensor:
         """Sum of squared distances of all effective activation parameters from their start."""
@@ -143,7 +149,9 @@ class Learner(L.LightningModule):
             self.grad_norms["activations"] = norms[-1]
         if optimizer.defaults.get("fused"):
             # The fused step leaves weights and moments alone where this is 1: no host has to look at the loss.
-            optimizer.found_inf = (~torch.isfinite(self.task_loss + self.grad_norms["total"])).float()
+            # Of several processes all see the same gradient, but each its own loss.
+            seen = self.grad_norms["total"] + (self.task_loss if self._world() == 1 else 0.0)
+            optimizer.found_inf = (~torch.isfinite(seen)).float()
 
 
 def learning_rate_factor(total: int, warmup: int, schedule: str) -> Callable[[int], float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 import warnings
@@ -35,6 +36,7 @@ QUIET = (
     ".*smaller than the logging interval.*",
     ".*isinstance.treespec.*",
     ".*exists and is not empty.*",
+    ".*sync_dist=True.*",
 )
 OBSERVED_ROWS = 512  # validation rows over which gaps and histograms of inputs are taken at the end
 
@@ -54,6 +56,7 @@ def train(
     settings: config.Config,
     *,
     prepared: Prepared | None = None,
+    folder: Path | None = None,
     started: float | None = None,
     import_s: float | None = None,
 ) -> tuple[records.Record, Path]:
@@ -65,6 +68,7 @@ def train(
     Args:
         settings: a checked configuration.
         prepared: the data of ``settings.data``, where it has been read already.
+        folder: an empty run folder; by default a new one is made. All processes of a run share one.
         started: ``time.time()`` at the start of the process, for ``first_step_s``; by default now.
         import_s: seconds that imports took, for the record.
 
@@ -92,23 +96,28 @@ def train(
         center=prepared.center,
         scale=prepared.scale,
     )
-    folder, last = open_folder(settings, prepared, learner)
-    describe_run(folder, settings, prepared, device, precision)
+    several = settings.trainer.strategy == "ddp"
+    first = not several or os.environ.get("LOCAL_RANK", "0") == "0"  # of the processes the one that writes
+    folder, last = open_folder(settings, prepared, learner, folder)
+    if first:
+        describe_run(folder, settings, prepared, device, precision)
     if settings.compile:
         network.compile()
     stability = StabilityMonitor(settings.log_every_n_steps, settings.data.batch_size, settings.max_nonfinite_steps)
     history = History(folder / "metrics.csv", stability)
     checkpoints = BestAndLast(folder / "checkpoints", monitor, mode)
     watch = Watch(stability, history, CurveSnapshots(), checkpoints, Signals())
-    callbacks = [stability, history, ActivationMonitor(), ProgressLine(monitor), watch.snapshots, watch.signals]
+    callbacks = [stability, history, ActivationMonitor(), watch.snapshots, watch.signals]
+    callbacks += [ProgressLine(monitor)] if first else []
     callbacks += [RandomState(prepared.fingerprint), checkpoints]
     if patience := settings.trainer.early_stopping_patience:
         callbacks.append(EarlyStopping(monitor, patience=patience, mode=mode, check_on_train_epoch_end=False))
-    logger = tensorboard_logger(folder, settings, last)
+    logger = tensorboard_logger(folder, settings, last) if first else None
     trainer = L.Trainer(
         max_epochs=settings.trainer.max_epochs,
         accelerator=device,
         devices=settings.trainer.devices,
+        strategy=settings.trainer.strategy,
         precision=precision,  # type: ignore[arg-type]
         logger=logger or False,
         callbacks=callbacks,
@@ -128,6 +137,8 @@ def train(
     except Interrupted as interruption:
         stopped = f"{interruption}; make train resume={folder} continues it"
     try:
+        if stopped is None:
+            trainer.strategy.barrier()  # the first process has written its last checkpoint
         best_epoch = load_best(learner, folder)
         parts = data.PARTS if stopped is None else ()
         metrics = {part: summary.evaluate(trainer, learner, module, part) for part in parts}
@@ -175,27 +186,25 @@ def train(
             logger.log_hyperparams(summary.hyperparameters(settings), final)
             logger.save()
             logger.finalize("success")
-        record.save(folder)
+        if first:
+            record.save(folder)
     finally:
         watch.signals.restore()
     return record, folder
 
 
-def open_folder(settings: config.Config, prepared: Prepared, learner: Learner) -> tuple[Path, Path | None]:
-    """A new run folder, or that of ``settings.resume`` and its last checkpoint (None: it stopped before the first).
+def open_folder(
+    settings: config.Config, prepared: Prepared, learner: Learner, given: Path | None
+) -> tuple[Path, Path | None]:
+    """The given or a new run folder, or that of ``settings.resume`` with its last checkpoint.
+
+    None for the checkpoint where the run stopped before the first one.
 
     Raises:
         UserError: nothing to resume, a checkpoint that is broken or belongs to something else, other data.
     """
     if settings.resume is None:
-        folder = records.new_run_folder(
-            records.project_root() / settings.output_dir,
-            data=prepared.name,
-            model=settings.model.name,
-            activation=settings.activation.name,
-            seed=settings.seed,
-        )
-        return folder, None
+        return given or new_folder(settings, prepared), None
     folder = Path(settings.resume)
     last = folder / "checkpoints" / "last.ckpt"
     if not last.is_file():  # stopped within the first epoch: it begins again
@@ -214,6 +223,16 @@ def open_folder(settings: config.Config, prepared: Prepared, learner: Learner) -
                 f"{folder} has {record.status} after {done} epochs: add trainer.max_epochs={2 * done} to go on"
             )
     return folder, last
+
+
+def new_folder(settings: config.Config, prepared: Prepared) -> Path:
+    return records.new_run_folder(
+        records.project_root() / settings.output_dir,
+        data=prepared.name,
+        model=settings.model.name,
+        activation=settings.activation.name,
+        seed=settings.seed,
+    )
 
 
 def load_best(learner: Learner, folder: Path) -> int | None:
