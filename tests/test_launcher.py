@@ -136,7 +136,7 @@ def test_a_sweep_runs_every_combination_and_leaves_no_litter(tmp_path: Path) -> 
     assert [(r["activation"]["name"], r["seed"]) for r in runs] == [
         (activation, seed) for activation in ("gelu", "sgblend") for seed in (0, 1)
     ]
-    assert not (tmp_path / "outputs").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {*SETUP, "stamp"}
 
 
 def test_all_problems_of_words_and_values_come_together(tmp_path: Path) -> None:

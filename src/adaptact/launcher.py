@@ -11,6 +11,7 @@ import dataclasses
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -193,7 +194,9 @@ def run_job(job: str, words: list[str], task: Callable[[config.Config], None]) -
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors of composition on; the message is ours
     sys.argv = [f"adaptact {job}", *prepared]
     try:
-        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=job)(checked)()
+        with tempfile.TemporaryDirectory() as litter:  # a sweep leaves a multirun.yaml
+            sys.argv[1:1] = [f"hydra.sweep.dir={_quote(litter)}"] if several else []
+            hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=job)(checked)()
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError([str(error).strip()]) from error
     bugs = [error for error in failures if not isinstance(error, UserError)]

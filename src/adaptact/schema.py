@@ -98,6 +98,8 @@ class Checker:
 
     def _elsewhere(self, name: str) -> str:
         leaf = name.rpartition(".")[2]
+        if name in self.keys:
+            return f" {name} belongs to another choice of {name.partition('.')[0]}."
         found = [key for key in self.keys if key.rpartition(".")[2] == leaf]
         return f" There is {', '.join(found)}." if found else ""
 

@@ -111,7 +111,7 @@ def test_two_runs_started_at_once_do_not_share_a_folder(tmp_path: Path) -> None:
         (["data=table", "data.target=y"], "data.path is missing"),
         (["data=mnist", "data.root=."], "train-images-idx3-ubyte.gz"),
         (["data.batch_size=5000"], "5000"),
-        (["trainer=gpu", "trainer.devices=64"], "trainer=cpu"),
+        (["trainer=ddp", "trainer.accelerator=gpu", "trainer.devices=99", "data.batch_size=400"], "trainer=cpu"),
         (["data=wine", "model=resnet"], "model=mlp"),
         (["activation.sites=[nowhere]"], "nowhere"),
         (["monitor=val/rmse"], "val/accuracy"),

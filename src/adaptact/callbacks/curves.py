@@ -98,6 +98,7 @@ def draw_curve(name: str, module: nn.Module, inputs: Inputs, states: list[tuple[
     above.plot(x, learned, color="tab:blue", lw=1.5, label="best checkpoint")
     above.legend(fontsize=8, loc="upper left")
     above.set(title=name, ylabel="output")
+    below.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
     below.set(xlabel="input (grey: how often it occurs)", ylabel="moved from the start", xlim=(x[0], x[-1]))
     return figure
 

@@ -48,7 +48,7 @@ class ProgressLine(L.Callback):
             text += f"  {self.monitor} {value.item():.4f}"
         if self._progress is not None:
             self._progress.update(self._progress.tasks[0].id, description=text, refresh=True)
-        elif time.monotonic() - self._shown > PLAIN_EVERY_S:
+        elif time.monotonic() - self._shown > PLAIN_EVERY_S or trainer.current_epoch + 1 == trainer.max_epochs:
             self._shown = time.monotonic()
             print(text, file=sys.stderr, flush=True)
 

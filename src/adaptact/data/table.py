@@ -43,6 +43,7 @@ def load(options: config.Table) -> Prepared:
     if not known.all():
         notes.append(f"{int((~known).sum())} rows without a value of {options.target!r} were left out")
         frame, target = frame[known], target[known]
+    target = one_spelling(target)
     task = infer_task(target, options)
     roles = infer_roles(frame, options, notes)
     labels, y = encode_target(target, task, options)
@@ -73,7 +74,9 @@ def parse(raw: bytes, path: str) -> pd.DataFrame:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}): save it as UTF-8") from None
+        raise DataError(
+            f"{path} is not UTF-8 text ({error.reason} at byte {error.start}): save it as UTF-8 (in Excel: CSV UTF-8)"
+        ) from None
     try:
         frame = pd.read_csv(
             StringIO(text),
@@ -84,7 +87,7 @@ def parse(raw: bytes, path: str) -> pd.DataFrame:
             skipinitialspace=True,
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
-        raise DataError(f"{path} is no readable CSV table: {error}") from None
+        raise DataError(f"{path} is no readable CSV table: {str(error).strip().rpartition('C error: ')[2]}") from None
     names = frame.iloc[0].str.strip()
     frame = frame.iloc[1:].reset_index(drop=True)
     frame.columns = pd.Index([name or f"Unnamed: {number}" for number, name in enumerate(names)], dtype=object)
@@ -132,18 +135,57 @@ def infer_roles(frame: pd.DataFrame, options: config.Table, notes: list[str]) ->
             notes.append(f"column {name!r} is empty and was left out")
         elif _as_numbers(column) is not None:
             roles["numeric"].append(name)
+        elif column.nunique() > options.max_categories and (odd := odd_among_numbers(column)) is not None:
+            numbers = pd.to_numeric(frame[name], errors="coerce").astype(float)
+            numbers = numbers.where(np.isfinite(numbers))
+            if numbers.notna().sum() > 0.5 * len(column):
+                count = int(column.index.isin(numbers.index[numbers.isna()]).sum())
+                notes.append(
+                    f"column {name!r} has {count} cells that are no numbers, such as {odd!r}: they count as missing"
+                )
+                frame[name] = numbers
+                roles["numeric"].append(name)
+            else:
+                notes.append(
+                    f"column {name!r} was left out: it seems to hold numbers, but written as {odd!r}; write plain "
+                    "numbers, or keep it as text with data.categorical=[...]"
+                )
         elif len(column) > 20 and column.nunique() > IDENTIFIER_SHARE * len(column):
             notes.append(f"column {name!r} looks like an identifier and was left out; data.categorical=[...] keeps it")
         else:
             roles["categorical"].append(name)
+            if column.nunique() > options.max_categories:
+                notes.append(
+                    f"column {name!r} has {column.nunique()} different texts, of which the rarer ones share a slot; "
+                    "if they are dates or quantities, turn them into numbers"
+                )
     if not any(roles.values()):
-        raise DataError(f"{options.path} has no column to predict {options.target!r} from")
+        because = "".join(f"; {note}" for note in notes)
+        raise DataError(f"{options.path} has no column to predict {options.target!r} from{because}")
     return roles
 
 
 def _as_numbers(column: pd.Series) -> pd.Series | None:
     numbers = pd.to_numeric(column, errors="coerce")
     return numbers if np.isfinite(numbers.astype(float)).all() else None
+
+
+def one_spelling(target: pd.Series) -> pd.Series:
+    """1 and 1.0, or TRUE and true, are one label: the spelling that comes first."""
+    numbers = _as_numbers(target)
+    if numbers is not None and numbers.nunique() < target.nunique():
+        return target.groupby(numbers).transform("first")
+    if set(target.str.lower()) <= {"true", "false"}:
+        return target.groupby(target.str.lower()).transform("first")
+    return target
+
+
+def odd_among_numbers(column: pd.Series) -> str | None:
+    """A value that keeps a column of numbers from being one (a unit, a thousands separator, a dash); None elsewhere."""
+    plain = column.str.normalize("NFKC").str.replace(r"[,¥\\円%\s]", "", regex=True).str.replace("−", "-")
+    if np.isfinite(pd.to_numeric(plain, errors="coerce").astype(float)).mean() <= 0.5:
+        return None
+    return next(value for value in column if _as_numbers(pd.Series([value])) is None)
 
 
 def infer_task(target: pd.Series, options: config.Table) -> Task:
@@ -167,7 +209,8 @@ def encode_target(target: pd.Series, task: Task, options: config.Table) -> tuple
     labels = sorted(target.unique(), key=float if _as_numbers(target) is not None else str)
     if len(labels) > len(target) / 2:
         raise DataError(
-            f"the target {options.target!r} has {len(labels)} different labels in {len(target)} rows: too many classes"
+            f"the target {options.target!r} has {len(labels)} different labels in {len(target)} rows: "
+            "too many classes; if it is a quantity, write plain numbers"
         )
     return labels, target.map({label: i for i, label in enumerate(labels)}).to_numpy(dtype=np.int64)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import sys
 import time
 import warnings
@@ -135,7 +136,7 @@ def train(
     try:
         trainer.fit(learner, module, ckpt_path=None if last is None else str(last), weights_only=True)
     except Interrupted as interruption:
-        stopped = f"{interruption}; make train resume={folder} continues it"
+        stopped = f"{interruption}; make train {shlex.quote(f'resume={folder}')} continues it"
     try:
         if stopped is None:
             trainer.strategy.barrier()  # the first process has written its last checkpoint
@@ -156,6 +157,7 @@ def train(
                 "task": prepared.task,
                 "rows": {part: len(prepared.parts[part]) for part in data.PARTS},
                 "fingerprint": prepared.fingerprint,
+                "labels": prepared.labels,
             },
             model=summary.describe_model(settings.model.name, network),
             activation=settings.activation.name,
@@ -297,7 +299,10 @@ def describe_run(folder: Path, settings: config.Config, prepared: Prepared, devi
         "notes": prepared.notes,
     }
     records.write_json(folder / "environment.json", environment)
-    for note in prepared.notes:
+    notes = list(prepared.notes)
+    if len(prepared.labels) == 2:
+        notes.append(f"auroc and average_precision are those of {prepared.labels[1]!r} against {prepared.labels[0]!r}")
+    for note in notes:
         print(f"note: {note}", file=sys.stderr)
     if prepared.preparation is not None:
         prepared.preparation.save(folder / "preparation")

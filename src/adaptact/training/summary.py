@@ -11,6 +11,7 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
+from matplotlib import font_manager, rc_context
 from matplotlib.image import imsave
 from torch import nn
 
@@ -26,7 +27,7 @@ from adaptact.training.learner import Learner
 
 def describe_model(name: str, network: nn.Module) -> dict[str, Any]:
     sites = named_activations(network)
-    own = {id(p): p.numel() for module in sites.values() for p in module.parameters()}
+    own = {id(p): p.numel() for module in sites.values() for p in module.parameters() if p.requires_grad}
     return {
         "name": name,
         "parameters": sum(p.numel() for p in network.parameters()),
@@ -79,23 +80,39 @@ def draw_pictures(
     snapshots: CurveSnapshots,
 ) -> None:
     """Curves of all sites, confusion matrix and reliability diagram: to TensorBoard and as files in ``figures/``."""
-    sites = named_activations(learner.network)
-    figures = {
-        f"curve/{name}": draw_curve(
-            name, sites[name], seen, [(epoch, state[name]) for epoch, state in snapshots.states]
-        )
-        for name, seen in inputs.items()
-    }
-    if prepared.task == "classification":
-        probabilities, targets = (tensor.cpu().numpy() for tensor in learner.outputs.predictions())
-        if np.isfinite(probabilities).all():
-            figures["confusion_matrix"] = draw_confusion(probabilities, targets, prepared.labels)
-            figures["reliability"] = draw_reliability(probabilities, targets)
-    (folder / "figures").mkdir(exist_ok=True)
-    for tag, figure in figures.items():
-        image = to_image(figure)
-        logger.experiment.add_image(tag, image, learner.trainer.global_step, dataformats="HWC")
-        imsave(folder / "figures" / f"{records.safe_name(tag)}.png", image)
+    with rc_context({"font.family": ["DejaVu Sans", *east_asian_fonts()]}):
+        sites = named_activations(learner.network)
+        figures = {
+            f"curve/{name}": draw_curve(
+                name, sites[name], seen, [(epoch, state[name]) for epoch, state in snapshots.states]
+            )
+            for name, seen in inputs.items()
+        }
+        if prepared.task == "classification":
+            probabilities, targets = (tensor.cpu().numpy() for tensor in learner.outputs.predictions())
+            if np.isfinite(probabilities).all():
+                figures["confusion_matrix"] = draw_confusion(probabilities, targets, prepared.labels)
+                figures["reliability"] = draw_reliability(probabilities, targets)
+        (folder / "figures").mkdir(exist_ok=True)
+        for tag, figure in figures.items():
+            image = to_image(figure)
+            logger.experiment.add_image(tag, image, learner.trainer.global_step, dataformats="HWC")
+            imsave(folder / "figures" / f"{records.safe_name(tag)}.png", image)
+
+
+def east_asian_fonts() -> list[str]:
+    """Fonts of this machine that have Japanese letters, for labels of any script."""
+    known = [
+        "Noto Sans CJK JP",
+        "IPAexGothic",
+        "Yu Gothic",
+        "Meiryo",
+        "Hiragino Sans",
+        "MS Gothic",
+        "Noto Serif CJK JP",
+    ]
+    installed = set(font_manager.get_font_names())
+    return [name for name in known if name in installed]
 
 
 def hyperparameters(settings: config.Config) -> dict[str, Any]:
