@@ -15,7 +15,6 @@ from torch.utils.data import DataLoader
 from adaptact import config
 from adaptact.data import PARTS, Part, Prepared
 from adaptact.data.module import EVALUATION_ROWS, BatchIndices, DataModule, ResidentLoader
-from adaptact.errors import DataError
 
 modest = settings(deadline=None, max_examples=60)
 sizes, batch_sizes = st.integers(1, 70), st.integers(1, 9)
@@ -116,9 +115,7 @@ def test_data_in_memory_stays_there_unless_told_otherwise(resident: str, kind: t
     assert isinstance(module(resident=resident, num_workers=0).train_dataloader(), kind)
 
 
-def test_a_batch_larger_than_the_training_part_is_refused_with_both_numbers() -> None:
-    with pytest.raises(DataError, match=r"data\.batch_size=24 .* 23 training rows"):
-        module(batch_size=24)
+def test_a_batch_may_be_the_whole_training_part() -> None:
     assert numbers(epoch_of(module(batch_size=23).train_dataloader()))[0] != list(range(23))
 
 

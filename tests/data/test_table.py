@@ -28,7 +28,8 @@ from adaptact import config
 from adaptact.data import Prepared, table
 from adaptact.data import load as load_any
 from adaptact.data.parts import split_rows
-from adaptact.data.table import MISSING, TablePreparation
+from adaptact.data.preparation import TablePreparation
+from adaptact.data.table import MISSING
 from adaptact.errors import DataError
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")

@@ -12,7 +12,6 @@ from torch.utils.data import DataLoader, Sampler, TensorDataset
 
 from adaptact import config
 from adaptact.data.parts import PARTS, Part, Prepared
-from adaptact.errors import DataError
 
 EVALUATION_ROWS = 1024  # rows per batch where nothing is learned
 
@@ -82,18 +81,10 @@ class DataModule(L.LightningDataModule):
         data: split and prepared.
         options: ``batch_size``, ``resident``, ``num_workers``.
         seed: of the order of training rows.
-
-    Raises:
-        DataError: a batch larger than the training part.
     """
 
     def __init__(self, data: Prepared, options: config.Data, seed: int) -> None:
         super().__init__()
-        if options.batch_size > len(data.parts["train"]):
-            raise DataError(
-                f"data.batch_size={options.batch_size} is more than the {len(data.parts['train'])} training rows: "
-                "set a smaller one"
-            )
         self.data, self.options, self.seed = data, options, seed
         self.parts = data.parts
         self.resident = options.resident != "false"

@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from adaptact.errors import DataError
+
+if TYPE_CHECKING:  # torch is imported late: a wrong file is answered without that wait
+    from torch import Tensor
 
 Task = Literal["classification", "regression"]
 PARTS = ("train", "val", "test")
@@ -121,8 +122,12 @@ def standardize(y: np.ndarray) -> tuple[float, float]:
 
 
 def classes(y: np.ndarray) -> Tensor:
+    import torch
+
     return torch.from_numpy(y.astype(np.int64))
 
 
 def values(y: np.ndarray, center: float, scale: float) -> Tensor:
+    import torch
+
     return torch.from_numpy(((y - center) / scale).astype(np.float32))

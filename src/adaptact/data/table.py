@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
-from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import MissingIndicator, SimpleImputer
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
-from skops import io as skops_io
 
-from adaptact import config, records
+from adaptact import config
 from adaptact.data.parts import Part, Prepared, Task, classes, fingerprint, split_rows, standardize, values
 from adaptact.errors import DataError, did_you_mean
 
 MISSING = {"", "?", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"}
 MOST_CLASSES = 20  # a numeric target with more distinct values is a quantity
 IDENTIFIER_SHARE = 0.95
-TRUSTED = ["numpy.dtype"]  # beyond what skops trusts by itself; a description of numbers, it runs nothing
 
 
 def load(options: config.Table) -> Prepared:
@@ -50,6 +41,8 @@ def load(options: config.Table) -> Prepared:
     rows = split_rows(
         y, task, val_size=options.val_size, test_size=options.test_size, seed=options.split_seed, labels=labels
     )
+    from adaptact.data.preparation import TablePreparation  # slow imports: not before the table is known to be good
+
     preparation = TablePreparation.fit(frame.iloc[rows["train"]], roles, options, labels)
     center, scale = standardize(y[rows["train"]]) if task == "regression" else (0.0, 1.0)
     y_tensor = values(y, center, scale) if task == "regression" else classes(y)
@@ -213,68 +206,3 @@ def encode_target(target: pd.Series, task: Task, options: config.Table) -> tuple
             "too many classes; if it is a quantity, write plain numbers"
         )
     return labels, target.map({label: i for i, label in enumerate(labels)}).to_numpy(dtype=np.int64)
-
-
-@dataclass
-class TablePreparation:
-    """Raw rows to one float32 row each: numbers imputed and scaled, missing cells marked, categories one-hot."""
-
-    transformer: ColumnTransformer
-    roles: dict[str, list[str]]
-    target: str
-    labels: list[str]
-
-    @classmethod
-    def fit(
-        cls, frame: pd.DataFrame, roles: dict[str, list[str]], options: config.Table, labels: list[str]
-    ) -> TablePreparation:
-        numeric, categorical = roles["numeric"], roles["categorical"]
-        cells = to_cells(frame, roles)
-        scaler = StandardScaler()
-        if options.scaling == "quantile":
-            n_quantiles = max(10, min(1000, len(frame) // 30))
-            scaler = QuantileTransformer(
-                n_quantiles=min(n_quantiles, len(frame)), output_distribution="normal", subsample=None, random_state=0
-            )
-        incomplete = [name for name in numeric if cells[name].isna().any()]
-        encoder = OneHotEncoder(
-            max_categories=options.max_categories, handle_unknown="infrequent_if_exist", sparse_output=False
-        )
-        steps = [
-            ("numeric", make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), scaler), numeric),
-            ("missing", MissingIndicator(features="all"), incomplete),
-            ("categorical", encoder, categorical),
-        ]
-        transformer = ColumnTransformer([step for step in steps if step[2]])
-        return cls(transformer.fit(cells), roles, options.target, labels)
-
-    def transform(self, frame: pd.DataFrame) -> torch.Tensor:
-        """(rows, features) in float32."""
-        dense = self.transformer.transform(to_cells(frame, self.roles))
-        return torch.from_numpy(np.ascontiguousarray(dense, dtype=np.float32))
-
-    @classmethod
-    def load(cls, folder: Path) -> TablePreparation:
-        """The inverse of :meth:`save`. skops builds only types known to be harmless; nothing else is imported."""
-        try:
-            plain = json.loads((folder / "columns.json").read_text(encoding="utf-8"))
-            transformer = skops_io.load(folder / "transformer.skops", trusted=TRUSTED)
-            if not isinstance(transformer, ColumnTransformer):
-                raise TypeError(f"it holds a {type(transformer).__name__}")
-            return cls(transformer, plain["roles"], plain["target"], plain["labels"])
-        except Exception as error:  # skops raises what it stumbles over in a tampered file
-            raise DataError(f"{folder} holds no preparation that can be read: {error}") from None
-
-    def save(self, folder: Path) -> None:
-        """``transformer.skops`` and ``columns.json``: nothing in them is executed when they are loaded."""
-        folder.mkdir(exist_ok=True)
-        skops_io.dump(self.transformer, folder / "transformer.skops")
-        plain = {"schema": 1, "roles": self.roles, "target": self.target, "labels": self.labels}
-        records.write_json(folder / "columns.json", plain)
-
-
-def to_cells(frame: pd.DataFrame, roles: dict[str, list[str]]) -> pd.DataFrame:
-    """Numeric columns as float64 with NaN where missing, categorical ones as text with "" where missing."""
-    numbers = {name: pd.to_numeric(frame[name]).astype(np.float64) for name in roles["numeric"]}
-    texts = {name: frame[name].fillna("").astype(object) for name in roles["categorical"]}
-    return pd.DataFrame({**numbers, **texts}, index=frame.index)

@@ -23,8 +23,10 @@ def run(settings: Config) -> None:
     begun = time.perf_counter()
     with Console(stderr=True).status("loading torch and lightning"):
         from adaptact import data
+        from adaptact.training.checks import check
 
         prepared = data.load(settings.data)  # what is wrong with the data is said before the slow imports
+        check(settings, prepared)
         from adaptact.training.run import train
     started, import_s = clock.take_process_start(), time.perf_counter() - begun
     try:

@@ -13,11 +13,10 @@ from types import FrameType
 
 from adaptact import config, records
 from adaptact.data import Prepared
-from adaptact.data.module import DataModule
 from adaptact.errors import UserError
-from adaptact.training import hardware
 from adaptact.training.build import build_network
-from adaptact.training.run import monitored_metric, new_folder, train
+from adaptact.training.checks import check
+from adaptact.training.run import new_folder, train
 
 
 def train_in_processes(
@@ -29,9 +28,7 @@ def train_in_processes(
         UserError: what any of the processes raised; the others are ended.
     """
     world = settings.trainer.devices
-    hardware.precision(settings.trainer, hardware.accelerator(settings.trainer))
-    monitored_metric(settings, prepared)
-    DataModule(prepared, settings.data, settings.seed)
+    check(settings, prepared)
     build_network(settings, prepared.input_shape, prepared.n_outputs)  # all that can be wrong, before there is a folder
     folder = Path(settings.resume) if settings.resume else new_folder(settings, prepared)
     with socket.socket() as probe:

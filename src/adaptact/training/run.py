@@ -25,10 +25,11 @@ from adaptact.callbacks.sites import describe_layers, observe
 from adaptact.callbacks.stability import StabilityMonitor
 from adaptact.data import Prepared
 from adaptact.data.module import DataModule
-from adaptact.errors import ConfigError, UserError
+from adaptact.errors import UserError
 from adaptact.training import hardware, summary
 from adaptact.training.build import build_network, seed_all
 from adaptact.training.checkpoints import KEY, AtomicCheckpointIO, BestAndLast, RandomState, load_checkpoint
+from adaptact.training.checks import check, monitored_metric
 from adaptact.training.learner import Learner
 from adaptact.training.stops import Interrupted, Signals
 
@@ -84,6 +85,7 @@ def train(
     device = hardware.accelerator(settings.trainer)
     precision = hardware.precision(settings.trainer, device)
     prepared = prepared or data.load(settings.data)
+    check(settings, prepared)
     monitor, mode = monitored_metric(settings, prepared)
     network = build_network(settings, prepared.input_shape, prepared.n_outputs)
     module = DataModule(prepared, settings.data, settings.seed)
@@ -267,24 +269,6 @@ def quiet_libraries() -> None:
     logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
     for message in QUIET:
         warnings.filterwarnings("ignore", message=message)
-
-
-def monitored_metric(settings: config.Config, prepared: Prepared) -> tuple[str, str]:
-    """Name and mode of the metric that picks the best checkpoint.
-
-    Raises:
-        ConfigError: a metric of the other task.
-    """
-    known = config.METRICS[prepared.task]
-    name = settings.monitor.removeprefix("val/")
-    if name == "auto":
-        two = "auroc" if len(prepared.labels) == 2 else "accuracy"
-        name = two if prepared.task == "classification" else "rmse"
-    if name not in known:
-        raise ConfigError(
-            [f"monitor=val/{name}: this is a {prepared.task}; it has {', '.join('val/' + k for k in known)}"]
-        )
-    return f"val/{name}", known[name]
 
 
 def describe_run(folder: Path, settings: config.Config, prepared: Prepared, device: str, precision: str) -> None:
