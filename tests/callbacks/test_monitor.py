@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import lightning as L
@@ -18,7 +19,7 @@ from adaptact.activations import functional as AF
 from adaptact.callbacks import ActivationMonitor
 from adaptact.callbacks.curves import curve
 from adaptact.callbacks.sites import describe_layers, observe
-from adaptact.callbacks.stability import epochs_to_share, loss_spikes
+from adaptact.callbacks.stability import StabilityMonitor, epochs_to_share, loss_spikes
 
 
 class Somebody(L.LightningModule):
@@ -209,3 +210,21 @@ def test_spikes_are_found_and_noise_is_not() -> None:
 )
 def test_epochs_to_90_percent(values: list[float], mode: str, expected: int | None) -> None:
     assert epochs_to_share(values, mode, 0.9) == expected
+
+
+@pytest.mark.parametrize("interval", [1, 7, 20])
+def test_spikes_counted_by_interval_are_those_of_the_whole_run(interval: int) -> None:
+    rng = np.random.default_rng(1)
+    losses = 1.0 + 0.05 * rng.standard_normal(333)
+    losses[[25, 26, 150, 332]] = 4.0
+    monitor = StabilityMonitor(every_n_steps=interval, batch_size=1, max_nonfinite_steps=5)
+    trainer = SimpleNamespace(
+        loggers=[], precision="32-true", optimizers=[SimpleNamespace(param_groups=[{"lr": 1.0}])], global_step=0
+    )
+    learner = SimpleNamespace(activation_penalty=0.0, network=nn.Identity())
+    for start in range(0, len(losses), interval):
+        part = losses[start : start + interval]
+        monitor._pending = [(torch.tensor(loss), torch.tensor(1.0)) for loss in part]
+        monitor._batches = [None] * len(part)
+        monitor._fetch(trainer, learner)  # type: ignore[arg-type]
+    assert monitor.spikes == loss_spikes(losses).sum() == 4

@@ -21,8 +21,9 @@ SPIKE_FACTOR = 1.5
 class StabilityMonitor(L.Callback):
     """Keeps the loss and gradient norm of every step on the device and fetches them once per logging interval.
 
-    Logs ``train/loss``, ``train/activation_penalty`` (only where there is one), ``lr``, ``throughput`` (training rows
-    per second) every ``every_n_steps`` steps. After the fit ``losses`` and ``norms`` hold one value per step.
+    Every ``every_n_steps`` steps it logs ``train/loss``, ``loss_spikes`` (so far), ``lr``, ``throughput`` (training rows
+    per second) and, where there is one, ``train/activation_penalty``. After the fit ``losses`` and ``norms`` hold one
+    value per step.
     """
 
     def __init__(self, every_n_steps: int, batch_size: int, max_nonfinite_steps: int) -> None:
@@ -32,6 +33,7 @@ class StabilityMonitor(L.Callback):
         self.scaler_skipped_steps = 0
         self.losses: list[float] = []
         self.norms: list[float] = []
+        self.spikes = 0
         self.first_step_at: float | None = None
         self.training_s = 0.0
         self._pending: list[tuple[Tensor, Tensor]] = []
@@ -43,7 +45,7 @@ class StabilityMonitor(L.Callback):
         self._epoch_rows: list[int] = []
 
     def state_dict(self) -> dict[str, Any]:
-        keys = ("losses", "norms", "training_s", "scaler_skipped_steps", "_in_a_row", "_first_bad")
+        keys = ("losses", "norms", "spikes", "training_s", "scaler_skipped_steps", "_in_a_row", "_first_bad")
         return {key: getattr(self, key) for key in keys}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -74,7 +76,8 @@ class StabilityMonitor(L.Callback):
         now = time.perf_counter()
         rate = len(self._pending) * self.batch_size / max(1e-9, now - self._interval_started)
         self._pending, self._batches, self._interval_started = [], [], now
-        metrics = {"train/loss": self.losses[-1], "throughput": rate}
+        self.spikes += int(loss_spikes(np.array(self.losses[-SPIKE_WINDOW - len(pairs) :]))[-len(pairs) :].sum())
+        metrics = {"train/loss": self.losses[-1], "throughput": rate, "loss_spikes": float(self.spikes)}
         metrics["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
         if pl_module.activation_penalty:
             metrics["train/activation_penalty"] = pl_module.penalty.item()
@@ -113,7 +116,7 @@ class StabilityMonitor(L.Callback):
             "nonfinite_steps": int((~(np.isfinite(losses) & np.isfinite(norms))).sum()) - self.scaler_skipped_steps,
             "scaler_skipped_steps": self.scaler_skipped_steps,
             "first_nonfinite": self._first_bad or None,
-            "loss_spikes": int(loss_spikes(losses).sum()),
+            "loss_spikes": self.spikes,
             "grad_norm_max": float(finite.max()) if len(finite) else None,
             "grad_norm_median": float(np.median(finite)) if len(finite) else None,
             "grad_norm_cv": float(finite.std() / finite.mean()) if len(finite) and finite.mean() > 0 else None,
