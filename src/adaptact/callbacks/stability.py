@@ -21,7 +21,7 @@ SPIKE_FACTOR = 1.5
 class StabilityMonitor(L.Callback):
     """Keeps the loss and gradient norm of every step on the device and fetches them once per logging interval.
 
-    Every ``every_n_steps`` steps it logs ``train/loss``, ``loss_spikes`` (so far), ``lr``, ``throughput`` (training rows
+    Every ``every_n_steps`` steps it logs ``train/loss``, ``loss_spikes`` (so far), ``lr``, ``throughput`` (rows
     per second) and, where there is one, ``train/activation_penalty``. After the fit ``losses`` and ``norms`` hold one
     value per step.
     """
