@@ -25,10 +25,12 @@ def run(settings: Config) -> None:
         from adaptact import data
         from adaptact.training.checks import check
 
+        reading = time.perf_counter()
         prepared = data.load(settings.data)  # what is wrong with the data is said before the slow imports
+        reading = time.perf_counter() - reading
         check(settings, prepared)
         from adaptact.training.run import train
-    started, import_s = clock.take_process_start(), time.perf_counter() - begun
+    started, import_s = clock.take_process_start(), time.perf_counter() - begun - reading
     try:
         if settings.trainer.strategy == "ddp":
             from adaptact.training.processes import train_in_processes

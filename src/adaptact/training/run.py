@@ -8,7 +8,6 @@ import shlex
 import sys
 import time
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +40,6 @@ QUIET = (
     ".*sync_dist=True.*",
 )
 OBSERVED_ROWS = 512  # validation rows over which gaps and histograms of inputs are taken at the end
-
-
-@dataclass
-class Watch:
-    """The callbacks of a run that are asked for something at its end."""
-
-    stability: StabilityMonitor
-    history: History
-    snapshots: CurveSnapshots
-    checkpoints: BestAndLast
-    signals: Signals
 
 
 def train(
@@ -109,8 +97,9 @@ def train(
     stability = StabilityMonitor(settings.log_every_n_steps, settings.data.batch_size, settings.max_nonfinite_steps)
     history = History(folder / "metrics.csv", stability)
     checkpoints = BestAndLast(folder / "checkpoints", monitor, mode)
-    watch = Watch(stability, history, CurveSnapshots(), checkpoints, Signals())
-    callbacks = [stability, history, ActivationMonitor(), watch.snapshots, watch.signals]
+    snapshots, signals = CurveSnapshots(), Signals()
+    callbacks: list[L.Callback] = [stability, history, ActivationMonitor(), signals]
+    callbacks += [snapshots] if settings.logger.tensorboard and settings.logger.curves else []
     callbacks += [ProgressLine(monitor)] if first else []
     callbacks += [RandomState(prepared.fingerprint), checkpoints]
     if patience := settings.trainer.early_stopping_patience:
@@ -185,7 +174,7 @@ def train(
         )
         if logger is not None and stopped is None:
             if settings.logger.curves:
-                summary.draw_pictures(folder, logger, learner, prepared, inputs, watch.snapshots)
+                summary.draw_pictures(folder, logger, learner, prepared, inputs, snapshots)
             final = {f"test/{name}": value for name, value in metrics["test"].items()}
             logger.log_hyperparams(summary.hyperparameters(settings), final)
             logger.save()
@@ -193,7 +182,7 @@ def train(
         if first:
             record.save(folder)
     finally:
-        watch.signals.restore()
+        signals.restore()
     return record, folder
 
 
