@@ -13,9 +13,11 @@ from adaptact.errors import ConfigError, UserError, did_you_mean
 
 JOBS = {
     "train": "train one network: model, data and activation by name",
+    "check-data": "look at a table before an hour is spent on it: leaks, blanks, drift, duplicates",
+    "predict": "score a new file with a trained run: run=<folder> input=new.csv",
     "tensorboard": "open the dashboards of all runs on this machine (localhost)",
 }
-CONFIGURED = {"train"}
+CONFIGURED = {"train", "check-data"}  # take a whole configuration
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         if job in CONFIGURED and {"-h", "--help"} & set(words):
             print(launcher.help_text(job))
             return 0
-        module = f"adaptact.jobs.{job}"
+        module = f"adaptact.jobs.{job.replace('-', '_')}"
         if job in CONFIGURED:
             launcher.run_job(job, words, lambda settings: importlib.import_module(module).run(settings))
         else:

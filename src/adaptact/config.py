@@ -162,6 +162,22 @@ class MLP(Model):
     widths: list[int] = option([128, 128], "units of each hidden layer", ge=1)
     dropout: float = option(0.1, "share of units dropped after each hidden layer", ge=0, lt=1)
     norm: Literal["none", "batch", "layer"] = option("none", "normalisation before each activation")
+    numeric: Literal["plain", "periodic", "piecewise"] = option(
+        "plain", "tables: how numbers enter, as they are or by periodic or piecewise-linear embeddings"
+    )
+    d_embedding: int = option(16, "width of these embeddings", ge=1)
+
+
+@dataclass
+class TabM(Model):
+    k: int = option(16, "members of the ensemble that the network imitates", ge=1)
+    width: int = option(256, "units of each hidden layer", ge=1)
+    n_blocks: int = option(2, "hidden layers", ge=1)
+    dropout: float = option(0.1, "share of units dropped after each hidden layer", ge=0, lt=1)
+    numeric: Literal["plain", "periodic", "piecewise"] = option(
+        "piecewise", "tables: how numbers enter, as they are or by periodic or piecewise-linear embeddings"
+    )
+    d_embedding: int = option(16, "width of these embeddings", ge=1)
 
 
 @dataclass
@@ -177,7 +193,7 @@ class ResNet(Model):
     width: int = option(16, "channels of the first stage", ge=1)
 
 
-MODELS: dict[str, type[Model]] = {"mlp": MLP, "cnn": CNN, "resnet": ResNet}
+MODELS: dict[str, type[Model]] = {"mlp": MLP, "cnn": CNN, "resnet": ResNet, "tabm": TabM}
 
 # --- data ------------------------------------------------------------------------------------------------------
 
@@ -207,15 +223,38 @@ class Idx(Data):
 
 @dataclass
 class Table(Data):
-    path: str = option("", "a CSV file with a header")
+    path: str = option("", "the table: CSV, TSV (also .gz), Excel or Parquet")
     target: str = option("", "name of the column to predict")
+    val_path: str | None = option(None, "a table of its own for validation; null takes rows of data.path")
+    test_path: str | None = option(None, "a table of its own for the test; null takes rows of data.path")
+    separator: str = option("auto", "between cells: auto or one character, as in ; or \\t")
+    decimal: Literal["auto", ".", ","] = option("auto", "decimal mark; auto: by the cells of each column")
+    encoding: str = option("auto", "auto, utf-8, cp932 (Japanese Windows), cp1252 (western Windows) ...")
+    header: Literal["auto", "true", "false"] = option(
+        "auto", "whether the first line has names; false: columns are numbered from 0"
+    )
+    sheet: str | None = option(None, "sheet of an Excel file; null: the first")
+    missing: list[str] = option([], "further marks of a missing value, as in [unknown]")
     drop: list[str] = option([], "columns to leave out")
     numeric: list[str] = option([], "columns to treat as numbers")
     categorical: list[str] = option([], "columns to treat as categories")
+    date: list[str] = option([], "columns to treat as dates: they become calendar parts")
+    text: list[str] = option([], "columns of free text; a table's network does not read them")
+    roles: str | None = option(None, "YAML file with lists numeric, categorical, date, text, drop")
     task: Literal["auto", "classification", "regression"] = option("auto", "auto: by the target's values")
     test_size: float = option(0.2, "share of rows for the test", gt=0, lt=1)
+    group: str | None = option(None, "column whose values never stand in two parts, as customer or machine")
+    time: str | None = option(None, "column of dates or numbers: the latest rows are for the test")
+    folds: int | None = option(None, "k-fold: the test part is one of so many folds", ge=2)
+    fold: int = option(0, "which fold, from 0", ge=0)
     scaling: Literal["standard", "quantile"] = option("quantile", "how numbers are scaled, fitted on the training part")
     max_categories: int = option(50, "rarer categories of a column share one slot beyond this many", ge=2)
+    cost_fp: float | None = option(None, "two classes: cost of a false alarm; with cost_fn it sets the threshold", ge=0)
+    cost_fn: float | None = option(None, "two classes: cost of a missed case", ge=0)
+    threshold_metric: Literal["accuracy", "f1", "balanced_accuracy", "mcc"] = option(
+        "f1", "two classes without costs: what the decision threshold is best at, on the validation part"
+    )
+    positive: str | None = option(None, "two classes: the label that is to be found; null: the second in order")
 
 
 DATA: dict[str, type[Data]] = {
@@ -279,6 +318,13 @@ class Config:
     logger: Logger = field(default_factory=Logger)
     seed: int = option(0, "seed of start weights, data order and dropout", ge=0)
     label_smoothing: float = option(0.0, "classification: share of the label spread over all classes", ge=0, lt=1)
+    imbalance: Literal["none", "weights", "focal"] = option(
+        "none", "classification: weights (each class counts alike) or focal loss (hard rows count more)"
+    )
+    focal_gamma: float = option(2.0, "how much more, with imbalance=focal", gt=0)
+    references: bool = option(
+        True, "tables: also fit gradient boosting and a linear model on the same rows, in seconds"
+    )
     activation_warmup_epochs: int = option(0, "epochs during which activation parameters stay at their start", ge=0)
     activation_penalty: float = option(
         0.0, "weight of the squared distance of activation parameters from their start, added to the loss", ge=0
@@ -387,6 +433,33 @@ def describe() -> Iterator[tuple[str, dataclasses.Field[Any], str]]:
             yield f.name, f, ""
 
 
+TABLE_ROLES = ("drop", "numeric", "categorical", "date", "text")
+
+
+def _table_contradictions(data: Table) -> list[str]:
+    problems = []
+    for role in TABLE_ROLES:
+        if data.target in getattr(data, role):
+            problems.append(f"data.{role} names the target {data.target!r}; the target must stay out of it")
+    named = [name for role in TABLE_ROLES for name in getattr(data, role)]
+    for name in sorted({name for name in named if named.count(name) > 1}):
+        roles = [f"data.{role}" for role in TABLE_ROLES if name in getattr(data, role)]
+        problems.append(f"column {name!r} is named twice, in {' and in '.join(roles)}: choose one role")
+    ways = [key for key in ("group", "time") if getattr(data, key) is not None]
+    ways += ["folds"] if data.folds is not None and data.time is not None else []
+    if len(ways) > 1:
+        problems.append(f"data.{' and data.'.join(ways)} split the rows in different ways: choose one")
+    if data.test_path is not None and (data.folds is not None or (data.time is not None and data.val_path is not None)):
+        problems.append("data.test_path brings its own test rows: leave out data.folds and data.time")
+    if data.folds is None and data.fold:
+        problems.append(f"data.fold={data.fold} needs data.folds, the number of folds")
+    elif data.folds is not None and data.fold >= data.folds:
+        problems.append(f"data.fold={data.fold} is not below data.folds={data.folds}: folds are numbered from 0")
+    if (data.cost_fp is None) != (data.cost_fn is None):
+        problems.append("data.cost_fp and data.cost_fn belong together: give both, in the same unit")
+    return problems
+
+
 def _contradictions(config: Config) -> list[str]:
     """Keys that are fine alone but not together."""
     problems: list[str] = []
@@ -401,12 +474,8 @@ def _contradictions(config: Config) -> list[str]:
             for key in ("path", "target")
             if not getattr(data, key)
         ]
-        for role in ("drop", "numeric", "categorical"):
-            if data.target in getattr(data, role):
-                problems.append(f"data.{role} names the target {data.target!r}; the target must stay out of it")
-        both = sorted(set(data.numeric) & set(data.categorical))
-        problems += [f"column {name!r} is both in data.numeric and in data.categorical" for name in both]
-        if model.name != "mlp":
+        problems += _table_contradictions(data)
+        if model.name not in ("mlp", "tabm"):
             problems.append(f"model={model.name} reads images and data=table has none: use model=mlp")
     trainer = config.trainer
     if trainer.devices > 1 and trainer.strategy == "auto":
@@ -416,8 +485,10 @@ def _contradictions(config: Config) -> list[str]:
     if isinstance(model, ResNet) and (model.depth - 2) % 6:
         near = max(8, round((model.depth - 2) / 6) * 6 + 2)
         problems.append(f"model.depth must be 6 n + 2, not {model.depth}; the nearest is {near}")
-    if data.name in ("breast_cancer", "wine", "diabetes") and model.name != "mlp":
+    if data.name in ("breast_cancer", "wine", "diabetes") and model.name not in ("mlp", "tabm"):
         problems.append(f"model={model.name} reads images and data={data.name} has none: use model=mlp")
+    if model.name == "tabm" and data.name in ("digits", "mnist", "fashion_mnist"):
+        problems.append(f"model=tabm reads tables and data={data.name} has images: use model=cnn")
     learnable = {"abu": {"weights"}}.get(
         activation.kind, set(options_of(activation)) & {"alpha", "beta", "gamma", "a", "b", "scale"}
     )

@@ -196,7 +196,7 @@ def run_job(job: str, words: list[str], task: Callable[[config.Config], None]) -
     try:
         with tempfile.TemporaryDirectory() as litter:  # a sweep leaves a multirun.yaml
             sys.argv[1:1] = [f"hydra.sweep.dir={_quote(litter)}"] if several else []
-            hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=job)(checked)()
+            hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(checked)()
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError([str(error).strip()]) from error
     bugs = [error for error in failures if not isinstance(error, UserError)]

@@ -40,6 +40,8 @@ class Record:
     layers: list[dict[str, Any]]
     versions: dict[str, str]
     device: str
+    decision: dict[str, Any] | None = None
+    references: list[dict[str, Any]] = field(default_factory=list)
     schema: int = field(default=SCHEMA)
 
     def save(self, folder: Path) -> None:
@@ -120,10 +122,18 @@ def safe_name(text: str) -> str:
 
 def new_run_folder(parent: Path, *, data: str, model: str, activation: str, seed: int) -> Path:
     """Make ``<time>-<data>-<model>-<activation>-seed<n>`` below ``parent``; never one that exists already."""
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    name = f"{stamp}-{safe_name(data)}-{safe_name(model)}-{safe_name(activation)}-seed{seed}"
+    return new_folder(parent, f"{safe_name(data)}-{safe_name(model)}-{safe_name(activation)}-seed{seed}")
+
+
+def new_folder(parent: Path, name: str) -> Path:
+    """Make ``<time>-<name>`` below ``parent``; never one that exists already.
+
+    Raises:
+        UserError: the folder cannot be made.
+    """
+    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
     for attempt in range(1, 1000):
-        folder = parent / (name if attempt == 1 else f"{name}-{attempt}")
+        folder = parent / (stem if attempt == 1 else f"{stem}-{attempt}")
         try:
             folder.mkdir(parents=True)
         except FileExistsError:
@@ -131,7 +141,7 @@ def new_run_folder(parent: Path, *, data: str, model: str, activation: str, seed
         except OSError as error:
             raise UserError(f"cannot make the run folder {folder}: {error.strerror}; set output_dir=") from None
         return folder
-    raise UserError(f"cannot make a new run folder {parent / name}: 999 of that name exist")
+    raise UserError(f"cannot make a new run folder {parent / stem}: 999 of that name exist")
 
 
 def project_root() -> Path:

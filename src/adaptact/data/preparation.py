@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,30 +14,50 @@ import torch
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
+from sklearn.preprocessing import OrdinalEncoder, QuantileTransformer, StandardScaler
 from skops import io as skops_io
 
 from adaptact import config, records
+from adaptact.columns import Columns
+from adaptact.data.profile import profile
+from adaptact.data.reading import Format, numbers
+from adaptact.data.roles import Column, Roles, calendar
 from adaptact.errors import DataError
 
+SCHEMA = 2
 TRUSTED = ["numpy.dtype"]  # beyond what skops trusts by itself; a description of numbers, it runs nothing
+PIECES = 48  # of a piecewise-linear embedding
 
 
 @dataclass
 class TablePreparation:
-    """Raw rows to one float32 row each: numbers imputed and scaled, missing cells marked, categories one-hot."""
+    """Raw rows to one float32 row each: numbers imputed and scaled, flags of missing cells, codes of categories.
+
+    A category that training has not gets the last code of its column.
+    """
 
     transformer: ColumnTransformer
-    roles: dict[str, list[str]]
+    roles: Roles
     target: str
     labels: list[str]
+    task: str
+    center: float
+    scale: float
+    form: Format
+    time: str | None
+    missing: list[str]
+    cardinalities: list[int]
+    bins: list[list[float]]
+    profile: dict[str, Any]
 
     @classmethod
     def fit(
-        cls, frame: pd.DataFrame, roles: dict[str, list[str]], options: config.Table, labels: list[str]
+        cls, frame: pd.DataFrame, roles: Roles, options: config.Table, form: Format, **target: Any
     ) -> TablePreparation:
-        numeric, categorical = roles["numeric"], roles["categorical"]
-        cells = to_cells(frame, roles)
+        """Learn from the training rows; ``target``: labels, task, center, scale."""
+        cells = to_cells(frame, roles, options.time)
+        numeric = [name for name in cells.columns if cells[name].dtype == np.float64]
+        categorical = [name for name in cells.columns if name not in numeric]
         scaler = StandardScaler()
         if options.scaling == "quantile":
             n_quantiles = max(10, min(1000, len(frame) // 30))
@@ -43,8 +65,8 @@ class TablePreparation:
                 n_quantiles=min(n_quantiles, len(frame)), output_distribution="normal", subsample=None, random_state=0
             )
         incomplete = [name for name in numeric if cells[name].isna().any()]
-        encoder = OneHotEncoder(
-            max_categories=options.max_categories, handle_unknown="infrequent_if_exist", sparse_output=False
+        encoder = OrdinalEncoder(
+            max_categories=options.max_categories, handle_unknown="use_encoded_value", unknown_value=-1
         )
         steps = [
             ("numeric", make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), scaler), numeric),
@@ -52,35 +74,91 @@ class TablePreparation:
             ("categorical", encoder, categorical),
         ]
         transformer = ColumnTransformer([step for step in steps if step[2]])
-        return cls(transformer.fit(cells), roles, options.target, labels)
+        dense = transformer.fit_transform(cells)
+        codes = dense[:, len(numeric) + len(incomplete) :]
+        cardinalities = [int(column.max()) + 2 for column in codes.T]  # one for what training has not
+        return cls(
+            transformer,
+            roles,
+            options.target,
+            form=form,
+            time=options.time,
+            missing=list(options.missing),
+            cardinalities=cardinalities,
+            bins=[bin_edges(column) for column in dense[:, : len(numeric)].T],
+            profile=profile(frame, roles),
+            **target,
+        )
 
     def transform(self, frame: pd.DataFrame) -> torch.Tensor:
-        """(rows, features) in float32."""
-        dense = self.transformer.transform(to_cells(frame, self.roles))
+        """(rows, features) in float32: numbers, flags, codes."""
+        dense = self.transformer.transform(to_cells(frame, self.roles, self.time))
+        for place, cardinality in enumerate(self.cardinalities, start=dense.shape[1] - len(self.cardinalities)):
+            column = dense[:, place]
+            column[column < 0] = cardinality - 1
         return torch.from_numpy(np.ascontiguousarray(dense, dtype=np.float32))
+
+    @property
+    def layout(self) -> Columns:
+        """How the rows of :meth:`transform` are laid out."""
+        n_flags = self.width - len(self.bins) - len(self.cardinalities)
+        edges = tuple(torch.tensor(column, dtype=torch.float32) for column in self.bins)
+        return Columns(len(self.bins), n_flags, tuple(self.cardinalities), edges)
+
+    @property
+    def width(self) -> int:
+        """Number of features."""
+        sizes = {name: len(columns) for name, _, columns in self.transformer.transformers_ if name != "remainder"}
+        return sum(sizes.values())
 
     @classmethod
     def load(cls, folder: Path) -> TablePreparation:
-        """The inverse of :meth:`save`. skops builds only types known to be harmless; nothing else is imported."""
+        """The inverse of :meth:`save`. skops builds only types known to be harmless; nothing else is imported.
+
+        Raises:
+            DataError: a file that is missing, damaged or of another schema.
+        """
         try:
             plain = json.loads((folder / "columns.json").read_text(encoding="utf-8"))
+            if plain.pop("schema") != SCHEMA:
+                raise ValueError("it is of another version of adaptact; train again")
             transformer = skops_io.load(folder / "transformer.skops", trusted=TRUSTED)
             if not isinstance(transformer, ColumnTransformer):
                 raise TypeError(f"it holds a {type(transformer).__name__}")
-            return cls(transformer, plain["roles"], plain["target"], plain["labels"])
+            plain["roles"] = Roles([Column(**column) for column in plain["roles"]])
+            plain["form"] = Format(**plain["form"])
+            plain["profile"] = json.loads((folder / "profile.json").read_text(encoding="utf-8"))
+            return cls(transformer, **plain)
         except Exception as error:  # skops raises what it stumbles over in a tampered file
             raise DataError(f"{folder} holds no preparation that can be read: {error}") from None
 
     def save(self, folder: Path) -> None:
-        """``transformer.skops`` and ``columns.json``: nothing in them is executed when they are loaded."""
+        """``transformer.skops``, ``columns.json``, ``profile.json``: nothing in them is executed when loaded."""
         folder.mkdir(exist_ok=True)
         skops_io.dump(self.transformer, folder / "transformer.skops")
-        plain = {"schema": 1, "roles": self.roles, "target": self.target, "labels": self.labels}
-        records.write_json(folder / "columns.json", plain)
+        plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        del plain["transformer"]
+        records.write_json(folder / "profile.json", plain.pop("profile"))
+        plain["roles"] = [dataclasses.asdict(column) for column in self.roles.columns]
+        plain["form"] = dataclasses.asdict(self.form)
+        records.write_json(folder / "columns.json", {"schema": SCHEMA, **plain})
 
 
-def to_cells(frame: pd.DataFrame, roles: dict[str, list[str]]) -> pd.DataFrame:
-    """Numeric columns as float64 with NaN where missing, categorical ones as text with "" where missing."""
-    numbers = {name: pd.to_numeric(frame[name]).astype(np.float64) for name in roles["numeric"]}
-    texts = {name: frame[name].fillna("").astype(object) for name in roles["categorical"]}
-    return pd.DataFrame({**numbers, **texts}, index=frame.index)
+def bin_edges(values: np.ndarray) -> list[float]:
+    """Quantiles of a scaled column as edges for piecewise-linear embeddings, at least two and all different."""
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, PIECES + 1)).astype(np.float32))
+    return edges.tolist() if len(edges) > 1 else [float(edges[0]) - 0.5, float(edges[0]) + 0.5]
+
+
+def to_cells(frame: pd.DataFrame, roles: Roles, time: str | None) -> pd.DataFrame:
+    """Numbers and calendar parts as float64 with NaN where missing, categories as text with "" where missing."""
+    cells: dict[str, Any] = {}
+    for name in roles.used:
+        column = roles[name]
+        if column.role == "numeric":
+            cells[name] = numbers(frame[name], column.decimal).to_numpy()
+        elif column.role == "date":
+            cells |= calendar(frame[name], column, elapsed=name != time)
+        else:
+            cells[name] = frame[name].astype(object).where(frame[name].notna(), "").map(str).to_numpy(dtype=object)
+    return pd.DataFrame(cells, index=frame.index)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import errno
 import sys
 import time
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from adaptact import clock
+from adaptact import clock, config
 from adaptact.config import Config
 from adaptact.errors import UserError
 from adaptact.records import Record
+
+if TYPE_CHECKING:
+    from adaptact.data import Prepared
 
 PARTS = ("train", "val", "test")
 
@@ -22,11 +26,10 @@ def run(settings: Config) -> None:
     """Train and print a short table of results; the last line on stdout is the path of the run folder."""
     begun = time.perf_counter()
     with Console(stderr=True).status("loading torch and lightning"):
-        from adaptact import data
         from adaptact.training.checks import check
 
         reading = time.perf_counter()
-        prepared = data.load(settings.data)  # what is wrong with the data is said before the slow imports
+        prepared = load(settings)  # what is wrong with the data is said before the slow imports
         reading = time.perf_counter() - reading
         check(settings, prepared)
         from adaptact.training.run import train
@@ -47,6 +50,8 @@ def run(settings: Config) -> None:
         ) from None
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(results_table(record))
+    if record.decision is not None:
+        console.print(escape(decision_line(record.decision)))
     if record.layers and any("gap" in layer and len(layer) > 3 for layer in record.layers):
         console.print(layers_table(record))
     if record.status != "finished":
@@ -56,17 +61,47 @@ def run(settings: Config) -> None:
         sys.exit(130 if "SIGINT" in str(record.reason) else 143)
 
 
+def load(settings: Config) -> Prepared:
+    """The data; a table is checked, and what a person should know is said before the training."""
+    from adaptact import data
+
+    if not isinstance(settings.data, config.Table) or settings.resume is not None:
+        return data.load(settings.data)
+    from adaptact.data import checking, table
+
+    raw = table.read_and_split(settings.data)
+    for finding in checking.findings(raw, settings.data):
+        if finding.level != checking.INFO:
+            print(f"warning: {finding.detail}: {finding.advice}", file=sys.stderr)
+    return table.prepare(raw, settings.data)
+
+
 def results_table(record: Record) -> Table:
-    """Metrics of the best checkpoint on the three parts."""
+    """Metrics of the best checkpoint on the three parts, and beside them the references on the test part."""
     rows = record.data["rows"]
     title = f"{record.data['name']}, {record.model['name']}, {record.activation}, seed {record.seed}"
     table = Table(title=escape(title), caption=caption(record), title_justify="left", caption_justify="left")
     table.add_column("metric")
     for part in PARTS:
         table.add_column(f"{part} ({rows[part]:,} rows)", justify="right")
+    for reference in record.references:
+        table.add_column(f"{reference['name']} (test)", justify="right")
     for name in record.metrics["test"]:
-        table.add_row(name, *(f"{record.metrics[part][name]:.4g}" for part in PARTS))
+        values = [record.metrics[part][name] for part in PARTS]
+        values += [reference["metrics"]["test"][name] for reference in record.references]
+        table.add_row(name, *("-" if value is None else f"{value:.4g}" for value in values))
     return table
+
+
+def decision_line(decision: dict[str, Any]) -> str:
+    """The threshold and what it does on the test rows."""
+    test = decision["test"]
+    cost = f", cost per row {test['cost_per_row']:.4g}" if "cost_per_row" in test else ""
+    return (
+        f"decision: {decision['positive']!r} from a probability of {decision['threshold']:.3f} (best "
+        f"{decision['chosen_for']} on validation); test: {test['tp']} found, {test['fn']} missed, {test['fp']} false "
+        f"alarms, f1 {test['f1']:.4g}{cost}"
+    )
 
 
 def caption(record: Record) -> str:

@@ -6,7 +6,7 @@ Every builder takes the shape of one input (without the batch) and the number of
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -14,22 +14,34 @@ from adaptact.errors import ConfigError, did_you_mean
 from adaptact.models.cnn import cnn
 from adaptact.models.mlp import mlp
 from adaptact.models.resnet import resnet
+from adaptact.models.tabm import tabm
 
-MODELS: dict[str, Callable[..., nn.Module]] = {"mlp": mlp, "cnn": cnn, "resnet": resnet}
+if TYPE_CHECKING:
+    from adaptact.columns import Columns
+
+MODELS: dict[str, Callable[..., nn.Module]] = {"mlp": mlp, "cnn": cnn, "resnet": resnet, "tabm": tabm}
+FOR_TABLES = {"mlp", "tabm"}
 
 
-def build(name: str, input_shape: tuple[int, ...], n_outputs: int, **options: Any) -> nn.Module:
+def build(
+    name: str, input_shape: tuple[int, ...], n_outputs: int, *, columns: Columns | None = None, **options: Any
+) -> nn.Module:
     """A new network with freshly drawn weights.
+
+    Args:
+        columns: layout of a table's rows, for the networks that know of it.
 
     Raises:
         ConfigError: an unknown name, or an input that the network cannot read.
     """
     if name not in MODELS:
         raise ConfigError([f"model {name!r} is unknown. {did_you_mean(name, MODELS)}"])
+    if name in FOR_TABLES:
+        options["columns"] = columns
     try:
         return MODELS[name](input_shape, n_outputs, **options)
     except ValueError as error:
         raise ConfigError([f"model={name}: {error}"]) from None
 
 
-__all__ = ["MODELS", "build", "cnn", "mlp", "resnet"]
+__all__ = ["MODELS", "build", "cnn", "mlp", "resnet", "tabm"]

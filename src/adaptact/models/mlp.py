@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from torch import nn
+
+from adaptact.models.columns import ColumnEncoder, Numeric
+
+if TYPE_CHECKING:
+    from adaptact.columns import Columns
 
 NORMS = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
 
@@ -18,8 +23,15 @@ def mlp(
     widths: Sequence[int] = (128, 128),
     dropout: float = 0.1,
     norm: Literal["none", "batch", "layer"] = "none",
+    numeric: Numeric = "plain",
+    d_embedding: int = 16,
+    columns: Columns | None = None,
 ) -> nn.Sequential:
     """Linear, normalisation, activation and dropout per hidden layer; inputs of any shape are flattened.
+
+    Args:
+        columns: layout of a table's rows: categories are embedded; None takes all inputs for plain numbers.
+        numeric, d_embedding: how a table's numbers enter: plain, periodic or piecewise-linear embeddings of a width.
 
     Shape:
         (batch, *input_shape) in, (batch, n_outputs) out.
@@ -33,6 +45,9 @@ def mlp(
     """
     layers: list[nn.Module] = [nn.Flatten()] if len(input_shape) > 1 else []
     d_in = math.prod(input_shape)
+    if columns is not None:
+        encoder = ColumnEncoder(columns, numeric, d_embedding)
+        layers, d_in = [encoder], encoder.d_out
     for width in widths:
         layers.append(nn.Linear(d_in, width))
         if norm != "none":

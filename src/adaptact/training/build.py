@@ -14,6 +14,7 @@ from torch import nn
 
 from adaptact import config, models
 from adaptact.activations import ACTIVATIONS, create
+from adaptact.columns import Columns
 from adaptact.errors import ConfigError
 from adaptact.surgery import Replacement, Site, replace_activations
 
@@ -25,7 +26,9 @@ def seed_all(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def build_network(settings: config.Config, input_shape: tuple[int, ...], n_outputs: int) -> nn.Module:
+def build_network(
+    settings: config.Config, input_shape: tuple[int, ...], n_outputs: int, columns: Columns | None = None
+) -> nn.Module:
     """The network of ``model`` with the activation of ``activation`` at its sites.
 
     Weights are drawn before the swap, so that all activations of one seed share the start weights of every other
@@ -35,7 +38,9 @@ def build_network(settings: config.Config, input_shape: tuple[int, ...], n_outpu
         ConfigError: no site, an activation that cannot be built, an input that the network cannot read.
     """
     seed_all(settings.seed)
-    network = models.build(settings.model.name, input_shape, n_outputs, **config.options_of(settings.model))
+    network = models.build(
+        settings.model.name, input_shape, n_outputs, columns=columns, **config.options_of(settings.model)
+    )
     swap(network, settings, torch.zeros(2, *input_shape))
     seed_all(settings.seed)
     return network

@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from adaptact import config
 from adaptact.activations import effective_values, learned_values
 from adaptact.surgery import named_activations, param_groups
+from adaptact.training.losses import classification_loss
 from adaptact.training.metrics import Outputs
 
 
@@ -31,12 +32,16 @@ class Learner(L.LightningModule):
         activation_penalty: weight of the squared distance of activation parameters from their start.
         activation_warmup_epochs: epochs during which activation parameters keep their start.
         center, scale: a regression target is (value - center) / scale.
+        class_weights: (classes,), weight of each class in the loss.
+        focal_gamma: above 0 the focal loss.
 
     Attributes:
         task_loss: loss of the last training step without the penalty, on the device.
         grad_norms: gradient norms of the last step before clipping, of all parameters ("total") and of those of
             activations ("activations"), on the device.
     """
+
+    class_weights: Tensor | None
 
     def __init__(
         self,
@@ -49,11 +54,14 @@ class Learner(L.LightningModule):
         activation_warmup_epochs: int = 0,
         center: float = 0.0,
         scale: float = 1.0,
+        class_weights: Tensor | None = None,
+        focal_gamma: float = 0.0,
     ) -> None:
         super().__init__()
         self.network = network
         self.task, self.options = task, optimizer
-        self.label_smoothing = label_smoothing
+        self.label_smoothing, self.focal_gamma = label_smoothing, focal_gamma
+        self.register_buffer("class_weights", class_weights, persistent=False)
         self.activation_penalty, self.activation_warmup_epochs = activation_penalty, activation_warmup_epochs
         self.outputs = Outputs(task, center, scale)
         self.stage = "val"
@@ -66,7 +74,10 @@ class Learner(L.LightningModule):
         }
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, classes), or (batch,) for regression, in at least float32."""
+        """(batch, classes), or (batch,) for regression, in at least float32.
+
+        A network of k members gives (batch, k, classes) or (batch, k) in training.
+        """
         outputs = self.network(x)
         outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
         return outputs if self.task == "classification" else outputs.squeeze(-1)
@@ -74,8 +85,16 @@ class Learner(L.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         x, y = batch
         outputs = self(x)
+        if outputs.dim() > 1 + (self.task == "classification"):  # the mean of the members' losses
+            y, outputs = y.repeat_interleave(outputs.shape[1]), outputs.flatten(0, 1)
         if self.task == "classification":
-            loss = F.cross_entropy(outputs, y, label_smoothing=self.label_smoothing)
+            loss = classification_loss(
+                outputs,
+                y,
+                weight=self.class_weights,
+                focal_gamma=self.focal_gamma,
+                label_smoothing=self.label_smoothing,
+            )
         else:
             loss = F.mse_loss(outputs, y)
         self.task_loss = loss.detach()

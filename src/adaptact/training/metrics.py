@@ -23,6 +23,9 @@ class Outputs(Metric):
     Args:
         task: "classification" (outputs: logits of shape (rows, classes)) or "regression" (outputs: (rows,)).
         center, scale: bring a regression target back to its own unit.
+
+    Attributes:
+        collected: predictions and targets of the last part that was computed, of all processes.
     """
 
     full_state_update = False
@@ -32,6 +35,7 @@ class Outputs(Metric):
     def __init__(self, task: str, center: float = 0.0, scale: float = 1.0) -> None:
         super().__init__()
         self.task, self.center, self.scale = task, center, scale
+        self.collected: tuple[Tensor, Tensor] | None = None
         self.add_state("outputs", default=[], dist_reduce_fx="cat")
         self.add_state("targets", default=[], dist_reduce_fx="cat")
 
@@ -48,6 +52,7 @@ class Outputs(Metric):
 
     def compute(self) -> dict[str, Tensor]:
         predictions, targets = self.predictions()
+        self.collected = (predictions, targets)  # here those of all processes are together
         if self.task == "regression":
             return regression_metrics(predictions, targets)
         # float32 rounds the probabilities of a confident network to 1, and its ranking is lost

@@ -29,7 +29,8 @@ def train_in_processes(
     """
     world = settings.trainer.devices
     check(settings, prepared)
-    build_network(settings, prepared.input_shape, prepared.n_outputs)  # all that can be wrong, before there is a folder
+    # all that can be wrong, before there is a folder
+    build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.columns)
     folder = Path(settings.resume) if settings.resume else new_folder(settings, prepared)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -29,7 +29,10 @@ from adaptact.training import hardware, summary
 from adaptact.training.build import build_network, seed_all
 from adaptact.training.checkpoints import KEY, AtomicCheckpointIO, BestAndLast, RandomState, load_checkpoint
 from adaptact.training.checks import check, monitored_metric
+from adaptact.training.decision import decision_of_run
 from adaptact.training.learner import Learner
+from adaptact.training.losses import balanced_weights
+from adaptact.training.references import references
 from adaptact.training.stops import Interrupted, Signals
 
 QUIET = (
@@ -75,7 +78,7 @@ def train(
     prepared = prepared or data.load(settings.data)
     check(settings, prepared)
     monitor, mode = monitored_metric(settings, prepared)
-    network = build_network(settings, prepared.input_shape, prepared.n_outputs)
+    network = build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.columns)
     module = DataModule(prepared, settings.data, settings.seed)
     learner = Learner(
         network,
@@ -86,6 +89,10 @@ def train(
         activation_warmup_epochs=settings.activation_warmup_epochs,
         center=prepared.center,
         scale=prepared.scale,
+        class_weights=balanced_weights(prepared.parts["train"].y, prepared.n_outputs)
+        if settings.imbalance == "weights" and prepared.task == "classification"
+        else None,
+        focal_gamma=settings.focal_gamma if settings.imbalance == "focal" else 0.0,
     )
     several = settings.trainer.strategy == "ddp"
     first = not several or os.environ.get("LOCAL_RANK", "0") == "0"  # of the processes the one that writes
@@ -133,7 +140,10 @@ def train(
             trainer.strategy.barrier()  # the first process has written its last checkpoint
         best_epoch = load_best(learner, folder)
         parts = data.PARTS if stopped is None else ()
-        metrics = {part: summary.evaluate(trainer, learner, module, part) for part in parts}
+        metrics, predictions = {}, {}
+        for part in parts:
+            metrics[part] = summary.evaluate(trainer, learner, module, part)
+            predictions[part] = tuple(tensor.cpu().numpy() for tensor in summary.collected(learner))
         like_weights = next(network.parameters())
         inputs = observe(network, prepared.parts["val"].x[:OBSERVED_ROWS].to(like_weights))
         monitored = history.monitored(monitor)
@@ -171,6 +181,8 @@ def train(
             layers=describe_layers(network, inputs),
             versions=hardware.versions(),
             device=hardware.device_name(device),
+            decision=decision_of_run(settings.data, prepared, predictions) if stopped is None else None,
+            references=references(prepared) if settings.references and first and stopped is None else [],
         )
         if logger is not None and stopped is None:
             if settings.logger.curves:

@@ -44,6 +44,12 @@ def evaluate(trainer: L.Trainer, learner: Learner, module: DataModule, part: str
     return {name.removeprefix(f"{part}/"): value for name, value in found.items() if name.startswith(f"{part}/")}
 
 
+def collected(learner: Learner) -> tuple[torch.Tensor, torch.Tensor]:
+    """Predictions and targets of the part that was evaluated last."""
+    assert learner.outputs.collected is not None
+    return learner.outputs.collected
+
+
 def outcome(monitored: list[float], stopped: str | None, diverged: str | None) -> tuple[str, str | None]:
     """Status of a run and the reason for it; ``monitored`` is the monitored metric after each epoch."""
     if stopped is not None:
@@ -89,7 +95,7 @@ def draw_pictures(
             for name, seen in inputs.items()
         }
         if prepared.task == "classification":
-            probabilities, targets = (tensor.cpu().numpy() for tensor in learner.outputs.predictions())
+            probabilities, targets = (tensor.cpu().numpy() for tensor in collected(learner))
             if np.isfinite(probabilities).all():
                 figures["confusion_matrix"] = draw_confusion(probabilities, targets, prepared.labels)
                 figures["reliability"] = draw_reliability(probabilities, targets)

@@ -1,0 +1,80 @@
+"""What the training rows looked like, column by column, so that later rows can be held against them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from adaptact.data.reading import numbers
+from adaptact.data.roles import Column, Roles, dates
+
+QUANTILES = np.linspace(0, 1, 101)
+MOST_CATEGORIES = 100
+PSI_BINS = 10
+PSI_FLOOR = 1e-4
+
+
+def profile(frame: pd.DataFrame, roles: Roles) -> dict[str, Any]:
+    """Per used column: role, missing share, and 101 quantiles or the shares of the most frequent categories."""
+    return {name: profile_column(frame[name], roles[name]) for name in roles.used}
+
+
+def profile_column(cells: pd.Series, column: Column) -> dict[str, Any]:
+    found: dict[str, Any] = {"role": column.role, "rows": len(cells)}
+    if column.role == "categorical":
+        shares = cells.dropna().astype(str).value_counts(normalize=True)
+        found |= {"missing_share": float(cells.isna().mean()), "distinct": len(shares)}
+        found["categories"] = {str(k): float(v) for k, v in shares.head(MOST_CATEGORIES).items()}
+        return found
+    values = as_values(cells, column)
+    known = values[~np.isnan(values)]
+    found["missing_share"] = float(1 - len(known) / max(1, len(values)))
+    found["quantiles"] = np.quantile(known, QUANTILES).tolist() if len(known) else []
+    found["mean"] = float(known.mean()) if len(known) else None
+    return found
+
+
+def as_values(cells: pd.Series, column: Column) -> np.ndarray:
+    """Numbers of a numeric column, days since 2000 of a date column; NaN where missing."""
+    if column.role == "date":
+        found = dates(cells, column.format or "%Y-%m-%d") - pd.Timestamp("2000-01-01")
+        return (found / pd.Timedelta(days=1)).to_numpy(np.float64, na_value=np.nan)
+    return numbers(cells, column.decimal).to_numpy()
+
+
+def psi(known: dict[str, Any], cells: pd.Series, column: Column) -> float | None:
+    """Population stability index of new cells against a profile: ten bins of the training quantiles, or categories.
+
+    Below 0.1 there is little difference, above 0.25 a large one (the usual rule of thumb). None without cells.
+    """
+    if column.role == "categorical":
+        expected = dict(known["categories"])
+        shares = cells.dropna().astype(str).value_counts(normalize=True).to_dict()
+        if not shares or not expected:
+            return None
+        keys = list(expected)
+        old = np.array([*expected.values(), max(0.0, 1 - sum(expected.values()))])
+        new = np.array([*(shares.get(key, 0.0) for key in keys), 0.0])
+        new[-1] = max(0.0, 1 - new.sum())
+    else:
+        values = as_values(cells, column)
+        values = values[~np.isnan(values)]
+        if not len(values) or not known["quantiles"]:
+            return None
+        quantiles = np.array(known["quantiles"])
+        edges = np.unique(quantiles[:: 100 // PSI_BINS][1:-1])
+        # shares of the training part from its quantiles: a value that often occurs fills several of them
+        old = np.bincount(np.searchsorted(edges, quantiles, side="right"), minlength=len(edges) + 1) / len(quantiles)
+        new = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1) / len(values)
+    old, new = np.maximum(old, PSI_FLOOR), np.maximum(new, PSI_FLOOR)
+    return float(((new - old) * np.log(new / old)).sum())
+
+
+def unseen(known: dict[str, Any], cells: pd.Series) -> dict[str, int]:
+    """Categories that training has not, with their counts; empty where its list was cut short."""
+    if known["role"] != "categorical" or known["distinct"] > MOST_CATEGORIES:
+        return {}
+    counts = cells.dropna().astype(str).value_counts()
+    return {str(k): int(v) for k, v in counts.items() if str(k) not in known["categories"]}

@@ -1,0 +1,223 @@
+"""Which rows of a table are for training, validation and test. Repeated rows and groups never stand in two parts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+
+from adaptact import config
+from adaptact.data.parts import Task, split_rows
+from adaptact.data.reading import numbers
+from adaptact.data.roles import Roles, date_format, dates
+from adaptact.errors import DataError
+
+Rows = dict[str, np.ndarray]
+
+
+def split_table(
+    frame: pd.DataFrame, y: np.ndarray, task: Task, labels: list[str], options: config.Table, roles: Roles
+) -> tuple[Rows, list[str]]:
+    """Row numbers of train, val and test (those without a file of their own), and what a person should know.
+
+    Raises:
+        DataError: a split that leaves a part or a class of it empty.
+    """
+    if options.time is not None:
+        rows = by_time(frame[options.time], options)
+        notes = [_time_note(frame[options.time], rows)]
+    else:
+        rows, notes = _by_units(frame, y, task, labels, options, roles)
+    check(rows, y, task, labels)
+    return rows, notes
+
+
+def repeated(frame: pd.DataFrame, y: np.ndarray, roles: Roles) -> np.ndarray:
+    """A number per row, the same for rows that are equal in the target and all columns but identifiers."""
+    compared = [column.name for column in roles.columns if column.role not in {"identifier", "drop", "constant"}]
+    digest = pd.util.hash_pandas_object(frame[compared], index=False)
+    return pd.MultiIndex.from_arrays([digest, y]).factorize()[0]
+
+
+def _by_units(
+    frame: pd.DataFrame, y: np.ndarray, task: Task, labels: list[str], options: config.Table, roles: Roles
+) -> tuple[Rows, list[str]]:
+    twins = repeated(frame, y, roles)
+    notes = []
+    spare = len(y) - len(np.unique(twins))
+    if spare:
+        notes.append(f"{spare} rows repeat another one; rows that are equal stand in the same part")
+    units = twins
+    if options.group is not None:
+        groups = group_numbers(frame[options.group])
+        units = connected(groups, twins)
+        if len(np.unique(units)) < len(np.unique(groups)):
+            notes.append(f"some groups of {options.group!r} share equal rows and are kept together")
+    if options.folds is not None:
+        return by_fold(units, y, task, labels, options), notes
+    if options.group is not None:
+        return by_group(units, y, task, options), notes
+    shares = {
+        "test": 0.0 if options.test_path else options.test_size,
+        "val": 0.0 if options.val_path else options.val_size,
+    }
+    shares = {part: share for part, share in shares.items() if share}
+    if not shares:
+        return {"train": np.arange(len(y))}, notes
+    first = np.unique(units, return_index=True)[1]  # one row for all that are equal
+    sizes = {f"{part}_size": shares.get(part, 0.0) for part in ("val", "test")}
+    rows = split_rows(y[first], task, seed=options.split_seed, labels=labels, **sizes)
+    return (rows if not spare else by_size(units, y, task, shares, options.split_seed)), notes
+
+
+def by_size(units: np.ndarray, y: np.ndarray, task: Task, shares: dict[str, float], seed: int) -> Rows:
+    """Whole units, stratified by class: each in random order to the first part that it does not overfill."""
+    generator = np.random.default_rng(seed)
+    part_of = np.full(units.max() + 1, "train", dtype=object)
+    for number in np.unique(y) if task == "classification" else [None]:
+        mine = units if number is None else units[y == number]
+        names, sizes = np.unique(mine, return_counts=True)
+        room = {part: max(1, round(share * len(mine))) for part, share in shares.items()}
+        left = len(names)
+        for place in generator.permutation(len(names)):
+            for part, free in room.items():
+                if left > 1 and sizes[place] <= free:
+                    part_of[names[place]] = part
+                    room[part] -= sizes[place]
+                    left -= 1
+                    break
+    parts = part_of[units]
+    return {part: np.flatnonzero(parts == part) for part in ("train", *shares)}
+
+
+def group_numbers(column: pd.Series) -> np.ndarray:
+    """A number per group; a row without one is a group of its own."""
+    codes = pd.factorize(column)[0].astype(np.int64)
+    missing = codes < 0
+    codes[missing] = codes.max(initial=-1) + 1 + np.arange(missing.sum())
+    return codes
+
+
+def connected(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """A number per row: rows that agree in either are together, over any number of steps.
+
+    >>> connected(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 2])).tolist()
+    [0, 0, 0, 1]
+    """
+    n = len(first)
+    rows = np.arange(n)
+    size = n + int(first.max()) + int(second.max()) + 2
+    left = np.concatenate([rows, rows])
+    right = np.concatenate([n + first, n + int(first.max()) + 1 + second])
+    graph = coo_array((np.ones(2 * n, dtype=np.int8), (left, right)), shape=(size, size))
+    return pd.factorize(connected_components(graph, directed=False)[1][:n])[0]
+
+
+def by_group(units: np.ndarray, y: np.ndarray, task: Task, options: config.Table) -> Rows:
+    """Whole groups, near the asked shares and, for classes, near the same share of each class."""
+    parts: Rows = {}
+    rest = np.arange(len(y))
+    wanted = {} if options.test_path else {"test": options.test_size}
+    wanted |= {} if options.val_path else {"val": options.val_size}
+    for part, share in wanted.items():
+        held = share * len(y) / max(1, len(rest))  # of what is left
+        folds = max(2, round(1 / min(held, 0.5)))
+        if len(np.unique(units[rest])) < folds:
+            raise DataError(
+                f"data.group={options.group} has {len(np.unique(units))} groups, too few for parts of their own: "
+                "split without it, or bring data.test_path"
+            )
+        taken = _fold(units[rest], y[rest], task, folds, 0, options.split_seed)
+        parts[part], rest = rest[taken], np.delete(rest, taken)
+    return {"train": rest, **parts}
+
+
+def by_fold(units: np.ndarray, y: np.ndarray, task: Task, labels: list[str], options: config.Table) -> Rows:
+    """Test: fold ``data.fold`` of ``data.folds``; validation: ``data.val_size`` of all rows, from the others."""
+    assert options.folds is not None
+    n_units = len(np.unique(units))
+    if n_units < options.folds:
+        raise DataError(f"data.folds={options.folds}: there are only {n_units} different rows or groups to divide")
+    if task == "classification":
+        for number, count in enumerate(np.bincount(y, minlength=len(labels))):
+            if count < options.folds:
+                raise DataError(
+                    f"class {labels[number]!r} has {count} rows, too few for data.folds={options.folds}: use fewer"
+                )
+    test = _fold(units, y, task, options.folds, options.fold, options.split_seed)
+    rest = np.delete(np.arange(len(y)), test)
+    folds = max(2, round(len(rest) / (options.val_size * len(y))))
+    val = _fold(units[rest], y[rest], task, folds, 0, options.split_seed + 1)
+    return {"train": np.delete(rest, val), "val": rest[val], "test": test}
+
+
+def _fold(units: np.ndarray, y: np.ndarray, task: Task, folds: int, which: int, seed: int) -> np.ndarray:
+    alone = len(np.unique(units)) == len(units)
+    splitter = {
+        ("classification", True): StratifiedKFold,
+        ("classification", False): StratifiedGroupKFold,
+        ("regression", True): KFold,
+        ("regression", False): GroupKFold,
+    }[task, alone]
+    cut = splitter(folds, shuffle=True, random_state=seed)
+    return list(cut.split(np.zeros(len(y)), y, units))[which][1]
+
+
+def moments(column: pd.Series, key: str = "data.time") -> np.ndarray:
+    """A time column as numbers that can be ordered.
+
+    Raises:
+        DataError: a cell that is neither a date nor a number.
+    """
+    if (format := date_format(column.dropna())) is not None:
+        found = dates(column, format)
+        values = ((found - pd.Timestamp("1900-01-01")) / pd.Timedelta(days=1)).to_numpy(np.float64, na_value=np.nan)
+    else:
+        values = numbers(column).to_numpy()
+    if np.isnan(values).any():
+        odd = column[np.isnan(values)]
+        what = "are blank" if odd.isna().all() else f"are neither dates nor numbers, as {odd.dropna().iloc[0]!r}"
+        raise DataError(f"{key}={column.name}: {len(odd)} cells {what}; mend them or name another column")
+    return values
+
+
+def by_time(column: pd.Series, options: config.Table) -> Rows:
+    """Test: the latest rows; validation: the latest of the others. Rows of one moment stay together."""
+    when = moments(column)
+    order = np.sort(when)
+    left = len(when)
+    parts: Rows = {}
+    upper = np.inf
+    wanted = {} if options.test_path else {"test": options.test_size}
+    wanted |= {} if options.val_path else {"val": options.val_size}
+    for part, share in wanted.items():
+        cut = order[max(0, min(left - 1, left - round(share * len(when))))]
+        parts[part] = np.flatnonzero((when >= cut) & (when < upper))
+        left, upper = int((when < cut).sum()), cut
+    train = np.flatnonzero(when < upper)
+    if not len(train):
+        raise DataError(f"data.time={options.time} leaves no earlier rows to train on: its values are too few")
+    return {"train": train, **parts}
+
+
+def _time_note(column: pd.Series, rows: Rows) -> str:
+    when = moments(column)
+    latest = {part: column.iloc[index[np.argmax(when[index])]] for part, index in rows.items()}
+    return f"split by {column.name!r}: " + ", ".join(f"{part} up to {latest[part]}" for part in rows)
+
+
+def check(rows: Rows, y: np.ndarray, task: Task, labels: list[str]) -> None:
+    """Raise DataError where a part is empty or lacks a class."""
+    for part, index in rows.items():
+        if not len(index):
+            raise DataError(f"the {part} part has no rows: change data.val_size, data.test_size or the way to split")
+        if task == "classification":
+            counts = np.bincount(y[index], minlength=len(labels))
+            if (counts == 0).any():
+                lacking = labels[int(np.argmin(counts))]
+                raise DataError(
+                    f"class {lacking!r} has no row in the {part} part: collect more, merge it with another class, or "
+                    "split the rows in another way"
+                )

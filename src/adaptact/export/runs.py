@@ -1,0 +1,87 @@
+"""A run folder as something that scores rows. Nothing in the folder is executed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import yaml
+from torch import nn
+
+from adaptact import config, records
+from adaptact.data.preparation import TablePreparation
+from adaptact.errors import ConfigError, UserError
+from adaptact.training.build import build_network
+from adaptact.training.checkpoints import load_checkpoint
+
+BATCH_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class TableRun:
+    """The best network of a run on a table, with its preparation and its record."""
+
+    folder: Path
+    settings: config.Config
+    record: records.Record
+    network: nn.Module
+    preparation: TablePreparation
+
+    @classmethod
+    def load(cls, folder: Path, trust: str | None = None) -> TableRun:
+        """Rebuild the network from config.yaml and give it the weights of the best checkpoint.
+
+        Args:
+            trust: package whose classes the configuration may import; never taken from the folder.
+
+        Raises:
+            UserError, ConfigError, DataError: no run, an unfinished one, one on other data than a table, broken files.
+        """
+        record = records.Record.load(folder)
+        settings = load_settings(folder, trust)
+        if not isinstance(settings.data, config.Table):
+            raise UserError(f"{folder} was trained on {record.data['name']}, which is no table: it cannot score a file")
+        best = folder / "checkpoints" / "best.ckpt"
+        if not best.is_file():
+            raise UserError(f"{folder} has no checkpoints/best.ckpt: its training ended before the first epoch did")
+        preparation = TablePreparation.load(folder / "preparation")
+        n_outputs = len(preparation.labels) if preparation.task == "classification" else 1
+        network = build_network(settings, (preparation.width,), n_outputs, columns=preparation.layout)
+        weights = {
+            name.removeprefix("network."): tensor
+            for name, tensor in load_checkpoint(best)["state_dict"].items()
+            if name.startswith("network.")
+        }
+        try:
+            network.load_state_dict(weights)
+        except RuntimeError as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise UserError(f"{best} does not fit the network of {folder / 'config.yaml'}: {reason}") from None
+        return cls(folder, settings, record, network.eval(), preparation)
+
+    @torch.inference_mode()
+    def predict(self, frame: pd.DataFrame) -> np.ndarray:
+        """Probabilities of shape (rows, classes), or values of shape (rows,) in the target's unit, in float64."""
+        x = self.preparation.transform(frame)
+        outputs = torch.cat([self.network(batch) for batch in x.split(BATCH_ROWS)]).double()
+        if self.preparation.task == "classification":
+            return outputs.softmax(dim=1).numpy()
+        return (outputs.squeeze(-1) * self.preparation.scale + self.preparation.center).numpy()
+
+
+def load_settings(folder: Path, trust: str | None) -> config.Config:
+    path = folder / "config.yaml"
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(raw, dict):
+            raise ValueError("it holds no keys")
+        return config.from_dict({**raw, "resume": None, "trust": trust})
+    except FileNotFoundError:
+        raise UserError(f"{folder} is no run folder: it has no config.yaml") from None
+    except ConfigError as error:
+        raise ConfigError([f"{path}: {problem}" for problem in error.problems]) from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from None

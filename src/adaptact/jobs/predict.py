@@ -1,0 +1,58 @@
+"""``predict``: score a new file with a trained run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from adaptact.errors import ConfigError, UserError, did_you_mean
+
+KEYS = ("run", "input", "output", "trust", "debug")
+
+
+def run(words: list[str]) -> None:
+    """Words: run=<run folder> input=new.csv [output=scored.csv|.parquet] [trust=package].
+
+    The last line on stdout is the path of the scored file; what was odd about the rows is said on stderr.
+
+    Raises:
+        ConfigError: an unknown or missing word.
+        UserError: a run or a file that cannot be read, an output that would overwrite its input.
+    """
+    options = parse(words)
+    source, folder = options["input"], Path(options["run"])
+    output = Path(options.get("output") or f"{Path(source).with_suffix('')}-scored.csv")
+    if output.suffix.lower() not in {".csv", ".parquet", ".pq"}:
+        raise ConfigError([f"output={output} must end in .csv or .parquet"])
+    if output.exists() and Path(source).exists() and output.samefile(source):
+        raise ConfigError([f"output={output} is the input itself: name another file"])
+    if not output.parent.is_dir():
+        raise UserError(f"output={output}: there is no folder {output.parent}")
+    with Console(stderr=True).status("loading the run") as status:
+        from adaptact.export.predict import predict_file
+        from adaptact.export.runs import TableRun
+
+        loaded = TableRun.load(folder, options.get("trust"))
+        tally = predict_file(loaded, source, output, lambda rows: status.update(f"{rows:,} rows scored"))
+    for line in tally.warnings():
+        print(f"note: {line}", file=sys.stderr)
+    print(f"{tally.rows:,} rows scored")
+    print(output, flush=True)
+
+
+def parse(words: list[str]) -> dict[str, str]:
+    options: dict[str, str] = {}
+    problems = []
+    for word in words:
+        key, separator, value = word.partition("=")
+        if key not in KEYS or not separator:
+            problems.append(f"unknown key {key!r}. {did_you_mean(key, KEYS)}")
+        options[key] = value
+    problems += [
+        f"{key} is missing: predict run=<run folder> input=new.csv" for key in KEYS[:2] if not options.get(key)
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return options
