@@ -54,6 +54,7 @@ DEPARTURES: dict[str, dict[str, Any]] = {
     "activation/sgblend_frozen": {"learn": []},
 }
 TABLE = {"name": "table", "path": "my.csv", "target": "churn"}
+CUSTOM = {"name": "custom", "target_class": "mine.Data"}
 
 
 def raw(changes: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -90,6 +91,8 @@ def with_file(file: Path) -> dict[str, Any]:
     options = options_in(file)
     if file.stem == "table":
         options |= {"path": "my.csv", "target": "churn"}
+    if file.stem == "custom":
+        return raw({"data": options | CUSTOM, "trust": "mine"})
     reads = {"data": TABLE} if file.stem == "tabm" else {}
     return raw({**reads, file.parent.name: options})
 
@@ -233,7 +236,7 @@ def choices() -> list[tuple[str, dict[str, Any], type]]:
 
 def test_a_misspelt_key_is_answered_with_the_nearest_known_one() -> None:
     for group, choice, cls in choices():
-        if cls is config.CustomActivation:  # takes any key: arguments of somebody's class
+        if cls in {config.CustomActivation, config.CustomData}:  # take any key: arguments of somebody's code
             continue
         for field in dataclasses.fields(cls):
             typo = field.name + field.name[-1]
@@ -339,6 +342,9 @@ NEAR = [
     ({"activation": {"name": "abu", "kind": "abu", "bases": []}}, ["activation.bases", "[]"]),
     ({"activation": {"name": "c", "kind": "custom"}}, ["activation.target"]),
     ({"activation": {"name": "c", "kind": "custom", "target": "mine.Act"}}, ["'mine.Act'", "trust=mine"]),
+    ({"data": {"name": "custom"}}, ["data.target_class", "missing"]),
+    ({"data": CUSTOM}, ["'mine.Data'", "trust=mine"]),
+    ({"data": CUSTOM, "trust": "yours"}, ["'mine.Data'", "trust=mine"]),
     ({"monitor": "val/acuracy"}, ["'val/accuracy'"]),
     ({"monitor": "accuracy"}, ["'val/accuracy'"]),
     ({"activation_warmup_epochs": 5, "trainer.max_epochs": 4}, ["activation_warmup_epochs 5", "max_epochs 4"]),
@@ -385,6 +391,9 @@ def test_whatever_is_given_the_answer_is_a_config_or_a_config_error(changes: dic
 # --- there and back ----------------------------------------------------------------------------------------------
 
 
+NOT_FREE = {config.ResNet, config.CNN, config.CustomActivation, config.CustomData}
+
+
 def values_of(field: dataclasses.Field[Any], hint: Any) -> st.SearchStrategy[Any]:
     """Values that a field takes."""
     if isinstance(hint, types.UnionType):
@@ -414,7 +423,7 @@ def configurations(draw: Callable[[st.SearchStrategy[Any]], Any]) -> dict[str, A
     """Valid configurations with every group and most keys drawn."""
     plain: dict[str, Any] = {}
     for group, choice, cls in draw(st.permutations(choices())):
-        if group in plain or cls in {config.ResNet, config.CNN, config.CustomActivation}:  # not free to combine
+        if group in plain or cls in NOT_FREE:  # not free to combine
             continue
         hints = typing.get_type_hints(cls)
         apart = {"name", "kind", "val_size", "test_size", "devices", "strategy", "folds", "fold"}
@@ -441,6 +450,13 @@ def test_arguments_of_a_custom_activation_survive_to_dict() -> None:
     settled = config.from_dict(raw({"activation": custom, "trust": "mine"}))
     assert isinstance(settled.activation, config.CustomActivation)
     assert settled.activation.options == {"slope": 0.3, "options": [1, 2]}
+    assert config.from_dict(config.to_dict(settled)) == settled
+
+
+def test_arguments_of_custom_data_survive_to_dict() -> None:
+    settled = config.from_dict(raw({"data": {**CUSTOM, "rows": 300, "root": "顧客"}, "trust": "mine"}))
+    assert isinstance(settled.data, config.CustomData)
+    assert settled.data.options == {"rows": 300, "root": "顧客"}
     assert config.from_dict(config.to_dict(settled)) == settled
 
 

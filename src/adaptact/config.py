@@ -257,6 +257,12 @@ class Table(Data):
     positive: str | None = option(None, "two classes: the label that is to be found; null: the second in order")
 
 
+@dataclass
+class CustomData(Data):
+    target_class: str = option("", "dotted path of a class or function; its package must be named by trust=")
+    options: dict[str, Any] = field(default_factory=dict, metadata={"help": "all other keys: arguments of the target"})
+
+
 DATA: dict[str, type[Data]] = {
     "digits": Bundled,
     "breast_cancer": Bundled,
@@ -265,6 +271,7 @@ DATA: dict[str, type[Data]] = {
     "mnist": Idx,
     "fashion_mnist": Idx,
     "table": Table,
+    "custom": CustomData,
 }
 
 # --- the rest --------------------------------------------------------------------------------------------------
@@ -390,7 +397,8 @@ def from_dict(raw: Mapping[str, Any]) -> Config:
 def to_dict(config: Config) -> dict[str, Any]:
     """The inverse of :func:`from_dict`: plain containers, as they are written to config.yaml."""
     plain = dataclasses.asdict(config)
-    plain["activation"].update(plain["activation"].pop("options", {}))
+    for group in ("activation", "data"):
+        plain[group].update(plain[group].pop("options", {}))
     return plain
 
 
@@ -509,13 +517,9 @@ def _contradictions(config: Config) -> list[str]:
         if len(set(activation.bases)) < max(1, len(activation.bases)):
             problems.append(f"activation.bases must be different names and at least one, not {activation.bases}")
     if isinstance(activation, CustomActivation):
-        package = activation.target.split(".")[0]
-        if not package:
-            problems.append("activation.target is missing: the dotted path of a class, as in my_package.MyActivation")
-        elif config.trust != package:
-            problems.append(
-                f"activation.target {activation.target!r} is somebody's code: add trust={package} to run it"
-            )
+        problems += _distrust("activation.target", activation.target, "MyActivation", config.trust)
+    if isinstance(data, CustomData):
+        problems += _distrust("data.target_class", data.target_class, "MyDataModule", config.trust)
     if isinstance(model, (CNN, MLP)) and not model.widths:
         problems.append("model.widths is empty: give at least one width")
     metric = config.monitor.removeprefix("val/")
@@ -530,3 +534,11 @@ def _contradictions(config: Config) -> list[str]:
             f"{config.trainer.max_epochs}: the activations would never learn"
         )
     return problems
+
+
+def _distrust(key: str, target: str, example: str, trust: str | None) -> list[str]:
+    """Somebody's code that the user has not named, or not trusted by name."""
+    package = target.split(".", maxsplit=1)[0]
+    if not package:
+        return [f"{key} is missing: the dotted path of a class, as in my_package.{example}"]
+    return [] if trust == package else [f"{key} {target!r} is somebody's code: add trust={package} to run it"]

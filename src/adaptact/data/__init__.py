@@ -8,8 +8,8 @@ from adaptact.data.parts import PARTS, Part, Prepared
 __all__ = ["PARTS", "Part", "Prepared", "load"]
 
 
-def load(options: config.Data) -> Prepared:
-    """Read the data set that a configuration names.
+def load(options: config.Data, trust: str | None = None) -> Prepared:
+    """Read the data set that a configuration names; ``trust`` is the package whose code may be run for that.
 
     Raises:
         DataError: whatever is wrong with the files, with the way out.
@@ -22,6 +22,10 @@ def load(options: config.Data) -> Prepared:
         from adaptact.data import idx
 
         return idx.load(options)
+    if isinstance(options, config.CustomData):
+        from adaptact.data import custom
+
+        return custom.load(options, trust)
     from adaptact.data import bundled
 
     assert isinstance(options, config.Bundled)

@@ -66,7 +66,7 @@ def load(settings: Config) -> Prepared:
     from adaptact import data
 
     if not isinstance(settings.data, config.Table) or settings.resume is not None:
-        return data.load(settings.data)
+        return data.load(settings.data, settings.trust)
     from adaptact.data import checking, table
 
     raw = table.read_and_split(settings.data)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import random
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +14,7 @@ from adaptact.activations import ACTIVATIONS, create
 from adaptact.columns import Columns
 from adaptact.errors import ConfigError
 from adaptact.surgery import Replacement, Site, replace_activations
+from adaptact.trust import import_trusted
 
 
 def seed_all(seed: int) -> None:
@@ -81,21 +79,3 @@ def activation_factory(settings: config.Config) -> Any:
 
     assert options.kind in ACTIVATIONS
     return make
-
-
-def import_trusted(target: str, trust: str | None) -> Any:
-    """A class or function by its dotted path, only from the package that the user trusts by name.
-
-    Raises:
-        ConfigError: another package than the trusted one, or nothing there by that name.
-    """
-    package = target.split(".", maxsplit=1)[0]
-    if trust != package:
-        raise ConfigError([f"{target!r} is somebody's code: add trust={package} to run it"])
-    module, _, name = target.rpartition(".")
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))  # where one stands, as `python -m` has it
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError([f"{target!r} cannot be imported: {error}"]) from None

@@ -75,7 +75,7 @@ def train(
     quiet_libraries()
     device = hardware.accelerator(settings.trainer)
     precision = hardware.precision(settings.trainer, device)
-    prepared = prepared or data.load(settings.data)
+    prepared = prepared or data.load(settings.data, settings.trust)
     check(settings, prepared)
     monitor, mode = monitored_metric(settings, prepared)
     network = build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.columns)
