@@ -85,8 +85,22 @@ CASES = [
     Wrong("data=table data.path=rare.csv data.target=y", "'rare'", "data"),
     Wrong("data=table data.path=one.csv data.target=y", "nothing to learn", "data"),
     Wrong("data=table data.path=empty.csv data.target=y", "empty.csv", "data"),
-    Wrong("data=table data.path=binary.csv data.target=y", "UTF-8", "data"),
+    Wrong("data=table data.path=binary.csv data.target=y", "no text", "data"),
     Wrong("data=table data.path=twice.csv data.target=y", "'a'", "data"),
+    Wrong(f"{TABLE} data.positive=maybe", "it has no, yes", "data"),
+    Wrong("data=table data.path=good.csv data.target=a data.cost_fp=1 data.cost_fn=2", "two classes", "data"),
+    Wrong(f"{TABLE} data.cost_fp=1", "belong together"),
+    Wrong(f"{TABLE} data.fold=2", "data.folds"),
+    Wrong(f"{TABLE} data.folds=3 data.fold=3", "not below"),
+    Wrong(f"{TABLE} data.group=c data.time=a", "choose one"),
+    Wrong(f"{TABLE} data.time=c", "neither dates nor numbers", "data"),
+    Wrong(f"{TABLE} data.roles=good.csv", "data.roles", "data"),
+    Wrong(f"{TABLE} data.test_path=none.csv", "data.test_path=none.csv", "data"),
+    Wrong(f"{TABLE} data.encoding=utf8000", "data.encoding", "data"),
+    Wrong("data=table data.path=good.xlsx data.target=y", "Excel", "data"),
+    Wrong("data=table data.path=good.parquet data.target=y", "Parquet", "data"),
+    Wrong("data=digits model=tabm", "model=cnn"),
+    Wrong("data=diabetes imbalance=weights", "regression", "data"),
     Wrong("data=mnist data.root=.", "train-images-idx3-ubyte.gz", "data"),
 ]
 
@@ -99,6 +113,8 @@ def prepare(folder: Path) -> None:
     (folder / "one.csv").write_text("\n".join(["a,c,y", *(f"{i},u,yes" for i in range(60))]), encoding="utf-8")
     (folder / "twice.csv").write_text("a,a,y\n1,2,no\n", encoding="utf-8")
     (folder / "empty.csv").write_text("", encoding="utf-8")
+    (folder / "good.xlsx").write_bytes(b"PK no workbook")
+    (folder / "good.parquet").write_bytes(b"PAR1 no table")
     (folder / "binary.csv").write_bytes(bytes(range(256)))
 
 

@@ -258,6 +258,11 @@ class Table(Data):
 
 
 @dataclass
+class Sample(Table):
+    """The synthetic table that comes with the project; its path is relative to the project."""
+
+
+@dataclass
 class CustomData(Data):
     target_class: str = option("", "dotted path of a class or function; its package must be named by trust=")
     options: dict[str, Any] = field(default_factory=dict, metadata={"help": "all other keys: arguments of the target"})
@@ -271,6 +276,7 @@ DATA: dict[str, type[Data]] = {
     "mnist": Idx,
     "fashion_mnist": Idx,
     "table": Table,
+    "sample": Sample,
     "custom": CustomData,
 }
 

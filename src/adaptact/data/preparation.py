@@ -19,8 +19,9 @@ from skops import io as skops_io
 
 from adaptact import config, records
 from adaptact.columns import Columns
+from adaptact.data.cells import numbers, texts
 from adaptact.data.profile import profile
-from adaptact.data.reading import Format, numbers
+from adaptact.data.reading import Format
 from adaptact.data.roles import Column, Roles, calendar
 from adaptact.errors import DataError
 
@@ -153,12 +154,16 @@ def bin_edges(values: np.ndarray) -> list[float]:
 def to_cells(frame: pd.DataFrame, roles: Roles, time: str | None) -> pd.DataFrame:
     """Numbers and calendar parts as float64 with NaN where missing, categories as text with "" where missing."""
     cells: dict[str, Any] = {}
-    for name in roles.used:
+    used = roles.used
+    for name in used:
         column = roles[name]
         if column.role == "numeric":
             cells[name] = numbers(frame[name], column.decimal).to_numpy()
         elif column.role == "date":
-            cells |= calendar(frame[name], column, elapsed=name != time)
+            for part, values in calendar(frame[name], column, elapsed=name != time).items():
+                while part in used or part in cells:  # a column that is called like a part of this one
+                    part += "'"
+                cells[part] = values
         else:
-            cells[name] = frame[name].astype(object).where(frame[name].notna(), "").map(str).to_numpy(dtype=object)
+            cells[name] = texts(frame[name]).astype(object).where(frame[name].notna(), "").to_numpy(dtype=object)
     return pd.DataFrame(cells, index=frame.index)

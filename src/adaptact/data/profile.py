@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adaptact.data.reading import numbers
+from adaptact.data.cells import numbers, texts
 from adaptact.data.roles import Column, Roles, dates
 
 QUANTILES = np.linspace(0, 1, 101)
@@ -24,7 +24,7 @@ def profile(frame: pd.DataFrame, roles: Roles) -> dict[str, Any]:
 def profile_column(cells: pd.Series, column: Column) -> dict[str, Any]:
     found: dict[str, Any] = {"role": column.role, "rows": len(cells)}
     if column.role == "categorical":
-        shares = cells.dropna().astype(str).value_counts(normalize=True)
+        shares = texts(cells.dropna()).value_counts(normalize=True)
         found |= {"missing_share": float(cells.isna().mean()), "distinct": len(shares)}
         found["categories"] = {str(k): float(v) for k, v in shares.head(MOST_CATEGORIES).items()}
         return found
@@ -51,7 +51,7 @@ def psi(known: dict[str, Any], cells: pd.Series, column: Column) -> float | None
     """
     if column.role == "categorical":
         expected = dict(known["categories"])
-        shares = cells.dropna().astype(str).value_counts(normalize=True).to_dict()
+        shares = texts(cells.dropna()).value_counts(normalize=True).to_dict()
         if not shares or not expected:
             return None
         keys = list(expected)
@@ -64,7 +64,7 @@ def psi(known: dict[str, Any], cells: pd.Series, column: Column) -> float | None
         if not len(values) or not known["quantiles"]:
             return None
         quantiles = np.array(known["quantiles"])
-        edges = np.unique(quantiles[:: 100 // PSI_BINS][1:-1])
+        edges = _edges(quantiles)
         # shares of the training part from its quantiles: a value that often occurs fills several of them
         old = np.bincount(np.searchsorted(edges, quantiles, side="right"), minlength=len(edges) + 1) / len(quantiles)
         new = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1) / len(values)
@@ -72,9 +72,16 @@ def psi(known: dict[str, Any], cells: pd.Series, column: Column) -> float | None
     return float(((new - old) * np.log(new / old)).sum())
 
 
+def _edges(quantiles: np.ndarray) -> np.ndarray:
+    """Inner bin edges: the deciles, and the next larger value above one that fills several of them."""
+    deciles, counts = np.unique(quantiles[:: 100 // PSI_BINS], return_counts=True)
+    above = [quantiles[quantiles > often][:1] for often in deciles[counts > 1]]
+    return np.unique(np.concatenate([deciles[1:-1], *above]))
+
+
 def unseen(known: dict[str, Any], cells: pd.Series) -> dict[str, int]:
     """Categories that training has not, with their counts; empty where its list was cut short."""
     if known["role"] != "categorical" or known["distinct"] > MOST_CATEGORIES:
         return {}
-    counts = cells.dropna().astype(str).value_counts()
+    counts = texts(cells.dropna()).value_counts()
     return {str(k): int(v) for k, v in counts.items() if str(k) not in known["categories"]}

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import yaml
 
 from adaptact import config
-from adaptact.data.reading import decimal_mark, numbers
+from adaptact.data.cells import as_text, decimal_mark, is_plain, numbers, texts
 from adaptact.errors import DataError, did_you_mean
 
 IDENTIFIER_SHARE = 0.95
+SAMPLE = 200
 DATE_FORMATS = (
     "%Y-%m-%d",
     "%Y/%m/%d",
@@ -23,18 +23,23 @@ DATE_FORMATS = (
     "%Y-%m-%d %H:%M",
     "%Y/%m/%d %H:%M",
     "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%dT%H:%M:%SZ",
+    "%Y-%m-%d %H:%M:%S.%f",
     "%Y年%m月%d日",
+    "%Y年%m月",
     "%d.%m.%Y",
     "%d.%m.%Y %H:%M",
     "%m/%d/%Y",
     "%d/%m/%Y",
     "%m/%d/%Y %H:%M",
     "%d/%m/%Y %H:%M",
+    "%d-%m-%Y",
+    "%d-%b-%Y",
     "%Y-%m",
     "%Y/%m",
     "%Y.%m.%d",
+    "%Y%m%d",  # only where a column is said to hold dates: else it is a number
 )
-DROPPED = ("identifier", "constant", "text", "drop")
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,10 @@ class Roles:
         return self.names("numeric", "categorical", "date")
 
     def __getitem__(self, name: str) -> Column:
-        return next(column for column in self.columns if column.name == name)
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
 
 
 def given_roles(options: config.Table, names: list[str]) -> dict[str, str]:
@@ -71,29 +79,43 @@ def given_roles(options: config.Table, names: list[str]) -> dict[str, str]:
     Raises:
         DataError: a column that is not there, a file that does not hold such lists.
     """
-    lists: dict[str, list[Any]] = {role: list(getattr(options, role)) for role in config.TABLE_ROLES}
-    if options.roles is not None:
-        try:
-            plain = yaml.safe_load(Path(options.roles).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise DataError(f"data.roles={options.roles} cannot be read: {' '.join(str(error).split())}") from None
-        if not isinstance(plain, dict) or not all(isinstance(v, list) for v in plain.values()):
-            raise DataError(f"data.roles={options.roles} must hold lists of column names by role, as numeric: [a, b]")
-        for role, columns in plain.items():
-            if role not in config.TABLE_ROLES:
-                raise DataError(
-                    f"data.roles={options.roles}: role {role!r} is unknown. "
-                    f"{did_you_mean(str(role), config.TABLE_ROLES)}"
-                )
-            lists[role] += [str(name) for name in columns if not any(str(name) in names for names in lists.values())]
-    for role, columns in lists.items():
+    given = {name: role for role in config.TABLE_ROLES for name in getattr(options, role)}
+    sources = dict.fromkeys(given, "")
+    for role, columns in roles_file(options.roles).items() if options.roles is not None else ():
         for name in columns:
-            if name not in names:
-                raise DataError(f"data.{role}: {options.path} has no column {name!r}. {did_you_mean(name, names)}")
-    given = {name: role for role, columns in lists.items() for name in columns}
+            if sources.setdefault(name, role) not in {"", role}:
+                raise DataError(f"data.roles={options.roles}: column {name!r} is named twice: choose one role")
+            given.setdefault(name, role)
+    for name, role in given.items():
+        if name not in names:
+            key = f"data.roles={options.roles}" if sources[name] else f"data.{role}"
+            raise DataError(f"{key}: {options.path} has no column {name!r}. {did_you_mean(name, names)}")
     if options.group is not None:  # the test part has other groups
         given.setdefault(options.group, "drop")
     return given
+
+
+def roles_file(path: str) -> dict[str, list[str]]:
+    """Lists of column names by role. Every scalar is a name: 2024 and yes are texts, a tag builds nothing.
+
+    Raises:
+        DataError: whatever is wrong with the file.
+    """
+    try:
+        plain = yaml.load(Path(path).read_text(encoding="utf-8-sig"), yaml.BaseLoader)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise DataError(f"data.roles={path} cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(plain, dict) or not all(_is_list_of_names(columns) for columns in plain.values()):
+        raise DataError(f"data.roles={path} must hold lists of column names by role, as numeric: [a, b]")
+    for role in plain:
+        if role not in config.TABLE_ROLES:
+            raise DataError(f"data.roles={path}: role {role!r} is unknown. {did_you_mean(role, config.TABLE_ROLES)}")
+    return {role: columns or [] for role, columns in plain.items()}
+
+
+def _is_list_of_names(columns: object) -> bool:
+    """The empty text stands for a role with nothing behind it."""
+    return columns == "" or (isinstance(columns, list) and all(isinstance(name, str) for name in columns))
 
 
 def infer_roles(frame: pd.DataFrame, options: config.Table) -> Roles:
@@ -116,15 +138,26 @@ def infer_roles(frame: pd.DataFrame, options: config.Table) -> Roles:
     return roles
 
 
+def as_roles(frame: pd.DataFrame, roles: Roles) -> pd.DataFrame:
+    """Cells as what their columns are: float64, datetime64, or text for all else. To do so again changes nothing."""
+
+    def column(cells: pd.Series, column: Column) -> pd.Series:
+        if column.role == "numeric":
+            return numbers(cells, column.decimal)
+        if column.role == "date":
+            return dates(cells, column.format or "%Y-%m-%d")
+        return texts(cells)
+
+    return pd.DataFrame({c.name: column(frame[c.name], c) for c in roles.columns}, index=frame.index)
+
+
 def _column(cells: pd.Series, name: str, given: str | None, decimal: str, options: config.Table) -> Column:
     known = cells.dropna()
-    distinct = known.nunique()
     if given == "numeric":
         values = numbers(known, decimal)
         if values.isna().any():
-            raise DataError(
-                f"data.numeric: column {name!r} has values that are no numbers, as {known[values.isna()].iloc[0]!r}"
-            )
+            odd = as_text(known[values.isna()].iloc[0])
+            raise DataError(f"data.numeric: column {name!r} has values that are no numbers, as {odd!r}")
         return Column(name, "numeric", decimal)
     if given == "date":
         format = date_format(known)
@@ -135,35 +168,26 @@ def _column(cells: pd.Series, name: str, given: str | None, decimal: str, option
         return Column(name, given, decimal)
     if known.empty:
         return Column(name, "constant", note=f"column {name!r} is empty and was left out")
-    if distinct == 1 and not cells.isna().any():
+    distinct = known.nunique()
+    if distinct == 1 and len(known) == len(cells):
         return Column(name, "constant", note=f"column {name!r} has one value only and was left out")
-    if distinct == 1 and cells.isna().any():
-        is_number = numbers(known, decimal).notna().all()
-        return Column(name, "numeric" if is_number else "categorical", decimal)
-    values = numbers(known, decimal)
+    some = numbers(known.iloc[:: max(1, len(known) // SAMPLE)], decimal)
+    values = numbers(known, decimal) if some.notna().any() else pd.Series(np.nan, index=known.index)
     share = values.notna().mean()
     if share == 1.0:
         if _counts_up(name, values):
             return Column(name, "identifier", decimal, note=f"column {name!r} numbers the rows and was left out")
         return Column(name, "numeric", decimal)
+    if distinct == 1:
+        return Column(name, "categorical", decimal)
     if (format := date_format(known)) is not None:
-        return Column(name, "date", decimal, format)
+        return Column(name, "date", decimal, format, _odd_note(name, known[dates(known, format).isna()], "dates"))
     if share > 0.5 and distinct > options.max_categories:
-        odd = known[values.isna()]
-        note = (
-            f"column {name!r} has {len(odd)} cells that are no numbers, such as {_first(odd)!r}: they count as missing"
-        )
-        return Column(name, "numeric", decimal, note=note)
-    texts = known.astype(str)
-    long = texts.str.len().mean()
-    words = texts.str.count(r"\s").mean() + 1
-    many = len(known) > 20 and distinct > IDENTIFIER_SHARE * len(known)
-    if distinct > options.max_categories and (
-        words >= 3 or (long > 20 and texts.map(lambda t: not t.isascii()).mean() > 0.5)
-    ):
+        return Column(name, "numeric", decimal, note=_odd_note(name, known[values.isna()], "numbers"))
+    if distinct > options.max_categories and _is_prose(known):
         note = f"column {name!r} is free text and was left out; data.categorical=[...] keeps it as categories"
         return Column(name, "text", decimal, note=note)
-    if many:
+    if len(known) > 20 and distinct > IDENTIFIER_SHARE * len(known):
         note = f"column {name!r} looks like an identifier and was left out; data.categorical=[...] keeps it"
         return Column(name, "identifier", decimal, note=note)
     note = ""
@@ -175,8 +199,22 @@ def _column(cells: pd.Series, name: str, given: str | None, decimal: str, option
     return Column(name, "categorical", decimal, note=note)
 
 
-def _first(cells: pd.Series) -> Any:
-    return cells.iloc[0] if len(cells) else ""
+def _odd_note(name: str, odd: pd.Series, what: str) -> str:
+    if odd.empty:
+        return ""
+    return f"column {name!r} has {len(odd)} cells that are no {what}, such as {_first(odd)!r}: they count as missing"
+
+
+def _is_prose(known: pd.Series) -> bool:
+    """Three words or more, or long and in a script that does not part its words."""
+    sample = [as_text(cell) for cell in known.iloc[:: max(1, len(known) // SAMPLE)]]
+    words = np.mean([len(cell.split()) for cell in sample])
+    length = np.mean([len(cell) for cell in sample])
+    return bool(words >= 3 or (length > 20 and np.mean([not cell.isascii() for cell in sample]) > 0.5))
+
+
+def _first(cells: pd.Series) -> str:
+    return as_text(cells.iloc[0]) if len(cells) else ""
 
 
 def _counts_up(name: str, values: pd.Series) -> bool:
@@ -195,10 +233,12 @@ def _counts_up(name: str, values: pd.Series) -> bool:
 
 def date_format(known: pd.Series) -> str | None:
     """The first format that reads 99 % of the cells as dates of the years 1900 to 2100; None for other columns."""
-    if pd.api.types.is_numeric_dtype(known) or known.empty:
+    if pd.api.types.is_datetime64_any_dtype(known):
+        return "%Y-%m-%d" if (known == known.dt.normalize()).all() else "%Y-%m-%d %H:%M:%S"
+    if is_plain(known) or known.empty:
         return None
-    sample = known.iloc[:: max(1, len(known) // 200)].astype(str)
-    if not sample.str.contains(r"\d").mean() > 0.98:
+    sample = known.iloc[:: max(1, len(known) // SAMPLE)]
+    if sample.astype(str).str.contains(r"\d").mean() < 0.99:
         return None
     for format in DATE_FORMATS:
         if dates(sample, format).notna().mean() > 0.98 and dates(known, format).notna().mean() >= 0.99:
@@ -208,8 +248,11 @@ def date_format(known: pd.Series) -> str | None:
 
 def dates(cells: pd.Series, format: str) -> pd.Series:
     """datetime64, NaT where a cell is missing or no date of the years 1900 to 2100."""
-    found = pd.to_datetime(cells.astype(object).where(cells.notna(), None), format=format, errors="coerce")
-    return found.where((found.dt.year >= 1900) & (found.dt.year <= 2100))
+    found = cells
+    if not pd.api.types.is_datetime64_any_dtype(cells):
+        found = pd.to_datetime(texts(cells), format=format, errors="coerce").dt.tz_localize(None)
+    years = found.dt.year
+    return found.where((years >= 1900) & (years <= 2100))
 
 
 def calendar(cells: pd.Series, column: Column, *, elapsed: bool = True) -> dict[str, np.ndarray]:

@@ -6,15 +6,16 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, StratifiedKFold
 
 from adaptact import config
+from adaptact.data.cells import as_text, numbers
 from adaptact.data.parts import Task, split_rows
-from adaptact.data.reading import numbers
 from adaptact.data.roles import Roles, date_format, dates
 from adaptact.errors import DataError
 
 Rows = dict[str, np.ndarray]
+MOST_FOLDS = 20
 
 
 def split_table(
@@ -122,15 +123,15 @@ def by_group(units: np.ndarray, y: np.ndarray, task: Task, options: config.Table
     wanted = {} if options.test_path else {"test": options.test_size}
     wanted |= {} if options.val_path else {"val": options.val_size}
     for part, share in wanted.items():
-        held = share * len(y) / max(1, len(rest))  # of what is left
-        folds = max(2, round(1 / min(held, 0.5)))
-        if len(np.unique(units[rest])) < folds:
+        left = len(np.unique(units[rest]))
+        if left < 2:
             raise DataError(
                 f"data.group={options.group} has {len(np.unique(units))} groups, too few for parts of their own: "
                 "split without it, or bring data.test_path"
             )
-        taken = _fold(units[rest], y[rest], task, folds, 0, options.split_seed)
-        parts[part], rest = rest[taken], np.delete(rest, taken)
+        take, folds = _fraction(share * len(y) / len(rest), min(left, MOST_FOLDS))
+        taken = np.concatenate(_folds(units[rest], y[rest], task, folds, options.split_seed)[:take])
+        parts[part], rest = np.sort(rest[taken]), np.delete(rest, taken)
     return {"train": rest, **parts}
 
 
@@ -146,23 +147,40 @@ def by_fold(units: np.ndarray, y: np.ndarray, task: Task, labels: list[str], opt
                 raise DataError(
                     f"class {labels[number]!r} has {count} rows, too few for data.folds={options.folds}: use fewer"
                 )
-    test = _fold(units, y, task, options.folds, options.fold, options.split_seed)
+    test = _folds(units, y, task, options.folds, options.split_seed)[options.fold]
     rest = np.delete(np.arange(len(y)), test)
-    folds = max(2, round(len(rest) / (options.val_size * len(y))))
-    val = _fold(units[rest], y[rest], task, folds, 0, options.split_seed + 1)
-    return {"train": np.delete(rest, val), "val": rest[val], "test": test}
+    if options.val_path:
+        return {"train": rest, "test": test}
+    take, folds = _fraction(options.val_size * len(y) / len(rest), min(len(np.unique(units[rest])), MOST_FOLDS))
+    val = np.concatenate(_folds(units[rest], y[rest], task, folds, options.split_seed + 1)[:take])
+    return {"train": np.delete(rest, val), "val": np.sort(rest[val]), "test": test}
 
 
-def _fold(units: np.ndarray, y: np.ndarray, task: Task, folds: int, which: int, seed: int) -> np.ndarray:
-    alone = len(np.unique(units)) == len(units)
-    splitter = {
-        ("classification", True): StratifiedKFold,
-        ("classification", False): StratifiedGroupKFold,
-        ("regression", True): KFold,
-        ("regression", False): GroupKFold,
-    }[task, alone]
-    cut = splitter(folds, shuffle=True, random_state=seed)
-    return list(cut.split(np.zeros(len(y)), y, units))[which][1]
+def _fraction(share: float, most: int) -> tuple[int, int]:
+    """So many of so many folds come nearest to a share, of the fewest folds that do.
+
+    >>> _fraction(0.2, 20), _fraction(0.4, 20), _fraction(0.3, 4)
+    ((1, 5), (2, 5), (1, 3))
+    """
+    ways = [(take, folds) for folds in range(2, max(2, most) + 1) for take in range(1, folds)]
+    return min(ways, key=lambda way: (round(abs(way[0] / way[1] - share), 9), way[1]))
+
+
+def _folds(units: np.ndarray, y: np.ndarray, task: Task, folds: int, seed: int) -> list[np.ndarray]:
+    """Rows of each fold: whole units, the classes spread evenly as far as units allow."""
+    first, unit = np.unique(units, return_index=True, return_inverse=True)[1:]
+    try:
+        if task == "regression":
+            cut = GroupKFold(folds, shuffle=True, random_state=seed).split(y, y, units)
+        elif (y == y[first][unit]).all() and np.bincount(unit).max() * folds * 20 <= len(y):
+            # small units of one class each: what StratifiedGroupKFold would do, in a hundredth of the time
+            cut = StratifiedKFold(folds, shuffle=True, random_state=seed).split(first, y[first])
+            return [np.flatnonzero(np.isin(unit, taken)) for _, taken in cut]
+        else:
+            cut = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(y, y, units)
+        return [taken for _, taken in cut]
+    except ValueError as error:  # every class has fewer rows than there are folds
+        raise DataError(f"the rows cannot be divided into {folds} parts: {error}") from None
 
 
 def moments(column: pd.Series, key: str = "data.time") -> np.ndarray:
@@ -205,7 +223,7 @@ def by_time(column: pd.Series, options: config.Table) -> Rows:
 def _time_note(column: pd.Series, rows: Rows) -> str:
     when = moments(column)
     latest = {part: column.iloc[index[np.argmax(when[index])]] for part, index in rows.items()}
-    return f"split by {column.name!r}: " + ", ".join(f"{part} up to {latest[part]}" for part in rows)
+    return f"split by {column.name!r}: " + ", ".join(f"{part} up to {as_text(latest[part])}" for part in rows)
 
 
 def check(rows: Rows, y: np.ndarray, task: Task, labels: list[str]) -> None:

@@ -13,9 +13,10 @@ from adaptact.data import targets
 from adaptact.data.download import sha256
 from adaptact.data.parts import Part, Prepared, Task, classes, standardize, values
 from adaptact.data.reading import Format, read
-from adaptact.data.roles import Roles, infer_roles
-from adaptact.data.splits import check, split_table
+from adaptact.data.roles import Roles, as_roles, infer_roles
+from adaptact.data.splits import check, moments, split_table
 from adaptact.errors import DataError, did_you_mean
+from adaptact.records import project_root
 
 KEYS = {"train": "data.path", "val": "data.val_path", "test": "data.test_path"}
 
@@ -25,7 +26,7 @@ class Raw:
     """A table that has been read and split, before anything is learned from it.
 
     Args:
-        frames: cells of each part, without the target.
+        frames: cells of each part, without the target: numbers, moments or text, as by their roles.
         y: per part each row's class number (int64) or value (float64).
         rows: per part the row numbers within ``frames`` of the file they came from.
     """
@@ -89,9 +90,11 @@ def name_of(path: str) -> str:
 
 def read_and_split(options: config.Table) -> Raw:
     """The table and its parts, as cells."""
+    if isinstance(options, config.Sample):
+        options = replace(options, path=str(project_root() / options.path))
     given = {part: path for part, path in zip(KEYS, (options.path, options.val_path, options.test_path)) if path}
     frame, form = read(options.path, options, {options.target})
-    check_columns(frame, options)
+    check_columns(frame, options, form)
     notes: list[str] = []
     frame, target = without_blank_targets(frame, options, options.path, notes)
     decimal = targets.mark(target, options)
@@ -101,6 +104,9 @@ def read_and_split(options: config.Table) -> Raw:
     y = targets.encode(target, labels, decimal, options.path)
     roles = infer_roles(frame, options)
     notes += [column.note for column in roles.columns if column.note]
+    if options.time is not None:
+        moments(frame[options.time])  # says what is odd about a cell, before that counts as missing
+    frame = as_roles(frame, roles)
     rows, more = split_table(frame, y, task, labels, options, roles)
     notes += more
     frames = {part: frame.iloc[index].reset_index(drop=True) for part, index in rows.items()}
@@ -108,8 +114,9 @@ def read_and_split(options: config.Table) -> Raw:
     like_first = replace(options, header="true" if form.header else "false")
     for part in ("val", "test"):
         if part in given:
-            frames[part], ys[part] = other_file(given[part], part, like_first, frame, labels, decimal, notes)
-            check({part: np.arange(len(ys[part]))}, ys[part], task, labels if part == "val" else [])
+            frames[part], ys[part] = other_file(given[part], part, like_first, roles, labels, decimal, notes)
+            # a class may be absent from a test file: what it lacks cannot be mended by splitting in another way
+            check({part: np.arange(len(ys[part]))}, ys[part], task if part == "val" else "regression", labels)
     notes.append(f"{Path(options.path).name} was read as {form}")
     digest = sha256(Path(options.path)) if len(given) == 1 else _digest(given)
     return Raw(task, labels, frames, ys, roles, form, digest, notes)
@@ -122,17 +129,17 @@ def _digest(paths: dict[str, str]) -> str:
 
 
 def other_file(
-    path: str, part: str, options: config.Table, like: pd.DataFrame, labels: list[str], decimal: str, notes: list[str]
+    path: str, part: str, options: config.Table, roles: Roles, labels: list[str], decimal: str, notes: list[str]
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Cells and targets of a part's own file, its columns in the order of the first file."""
-    known = {options.target, *like.columns}
-    frame, _ = read(path, options, known, KEYS[part])
-    missing = [name for name in (options.target, *like.columns) if name not in frame.columns]
+    columns = [options.target, *(column.name for column in roles.columns)]
+    frame, _ = read(path, options, set(columns), KEYS[part])
+    missing = [name for name in columns if name not in frame.columns]
     if missing:
         raise DataError(f"{KEYS[part]}={path} has no column {missing[0]!r}. {did_you_mean(missing[0], frame.columns)}")
     frame, target = without_blank_targets(frame, options, path, notes)
     y = targets.encode(targets.one_spelling(target, decimal), labels, decimal, path)
-    return frame[list(like.columns)].reset_index(drop=True), y
+    return as_roles(frame, roles), y
 
 
 def without_blank_targets(
@@ -140,19 +147,20 @@ def without_blank_targets(
 ) -> tuple[pd.DataFrame, pd.Series]:
     target = frame[options.target]
     known = target.notna()
-    if not known.all():
-        notes.append(
-            f"{int((~known).sum())} rows of {Path(path).name} without a value of {options.target!r} were left out"
-        )
-    return frame.drop(columns=options.target)[known].reset_index(drop=True), target[known].reset_index(drop=True)
+    frame = frame.drop(columns=options.target)
+    if known.all():
+        return frame, target
+    notes.append(f"{int((~known).sum())} rows of {Path(path).name} without a value of {options.target!r} were left out")
+    return frame[known].reset_index(drop=True), target[known].reset_index(drop=True)
 
 
-def check_columns(frame: pd.DataFrame, options: config.Table) -> None:
+def check_columns(frame: pd.DataFrame, options: config.Table, form: Format) -> None:
     """Raise DataError for a column that is named but not there."""
     for key in ("target", "group", "time", *config.TABLE_ROLES):
         named = getattr(options, key)
         for name in [named] if isinstance(named, str) else named or []:
             if name not in frame.columns:
+                way_out = "" if form.header else " No header was found; if there is one, set data.header=true."
                 raise DataError(
-                    f"data.{key}: {options.path} has no column {name!r}. {did_you_mean(name, frame.columns)}"
+                    f"data.{key}: {options.path} has no column {name!r}. {did_you_mean(name, frame.columns)}{way_out}"
                 )

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from adaptact import config
+from adaptact.data.cells import decimal_mark, numbers, texts
 from adaptact.data.parts import Task
-from adaptact.data.reading import decimal_mark, numbers
 from adaptact.errors import DataError
 
 MOST_CLASSES = 20  # a numeric target with more distinct values is a quantity
@@ -20,7 +20,7 @@ def mark(target: pd.Series, options: config.Table) -> str:
 def one_spelling(target: pd.Series, decimal: str) -> pd.Series:
     """Labels as text; 1 and 1.0, or TRUE and true, are one label: the spelling that comes first."""
     values = numbers(target, decimal)
-    text = target if pd.api.types.is_string_dtype(target) else target.map(lambda v: f"{v:g}" if v % 1 == 0 else str(v))
+    text = texts(target)
     if values.notna().all():
         return text.groupby(values).transform("first") if values.nunique() < text.nunique() else text
     if set(text.str.lower()) <= {"true", "false"}:
@@ -94,6 +94,6 @@ def encode(target: pd.Series, labels: list[str], decimal: str, path: str) -> np.
 def _loose(label: str) -> str:
     label = " ".join(label.split()).removesuffix(".")
     try:
-        return f"{float(label):g}"
+        return repr(float(label))
     except ValueError:
         return label.lower() if label.lower() in {"true", "false"} else label

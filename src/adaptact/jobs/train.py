@@ -29,10 +29,12 @@ def run(settings: Config) -> None:
         from adaptact.training.checks import check
 
         reading = time.perf_counter()
-        prepared = load(settings)  # what is wrong with the data is said before the slow imports
+        prepared, warnings = load(settings)  # what is wrong with the data is said before the slow imports
         reading = time.perf_counter() - reading
         check(settings, prepared)
         from adaptact.training.run import train
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     started, import_s = clock.take_process_start(), time.perf_counter() - begun - reading
     try:
         if settings.trainer.strategy == "ddp":
@@ -61,19 +63,17 @@ def run(settings: Config) -> None:
         sys.exit(130 if "SIGINT" in str(record.reason) else 143)
 
 
-def load(settings: Config) -> Prepared:
-    """The data; a table is checked, and what a person should know is said before the training."""
+def load(settings: Config) -> tuple[Prepared, list[str]]:
+    """The data, and what a person should know about a table before the training."""
     from adaptact import data
 
     if not isinstance(settings.data, config.Table) or settings.resume is not None:
-        return data.load(settings.data, settings.trust)
+        return data.load(settings.data, settings.trust), []
     from adaptact.data import checking, table
 
     raw = table.read_and_split(settings.data)
-    for finding in checking.findings(raw, settings.data):
-        if finding.level != checking.INFO:
-            print(f"warning: {finding.detail}: {finding.advice}", file=sys.stderr)
-    return table.prepare(raw, settings.data)
+    found = [f for f in checking.findings(raw, settings.data) if f.level != checking.INFO]
+    return table.prepare(raw, settings.data), [f"{finding.detail}: {finding.advice}" for finding in found]
 
 
 def results_table(record: Record) -> Table:

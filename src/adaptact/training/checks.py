@@ -10,12 +10,29 @@ from adaptact.errors import ConfigError, DataError
 def check(settings: config.Config, prepared: Prepared) -> None:
     """Raise ConfigError or DataError where a configuration does not go with its data or with this machine."""
     monitored_metric(settings, prepared)
+    two_classes(settings.data, prepared)
+    if settings.imbalance != "none" and prepared.task == "regression":
+        raise ConfigError([f"imbalance={settings.imbalance} is for classes, and this is a regression: leave it out"])
     size, rows = settings.data.batch_size, len(prepared.parts["train"])
     if size > rows:
         raise DataError(f"data.batch_size={size} is more than the {rows} training rows: set a smaller one")
     from adaptact.training import hardware  # torch
 
     hardware.precision(settings.trainer, hardware.accelerator(settings.trainer))
+
+
+def two_classes(options: config.Data, prepared: Prepared) -> None:
+    """Raise where something is set that only two classes have, or a label that there is not."""
+    if not isinstance(options, config.Table):
+        return
+    wanted = [key for key in ("positive", "cost_fp", "cost_fn") if getattr(options, key) is not None]
+    if wanted and len(prepared.labels) != 2:
+        what = f"{len(prepared.labels)} classes" if prepared.labels else "a quantity"
+        raise ConfigError([f"data.{wanted[0]} is for two classes, and {options.target!r} has {what}: leave it out"])
+    if options.positive is not None and options.positive not in prepared.labels:
+        raise ConfigError(
+            [f"data.positive={options.positive} is no label of {options.target!r}; it has {', '.join(prepared.labels)}"]
+        )
 
 
 def monitored_metric(settings: config.Config, prepared: Prepared) -> tuple[str, str]:
