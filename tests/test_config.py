@@ -332,6 +332,7 @@ NEAR = [
     ({"data": {"name": "wine"}, "model": {"name": "resnet"}}, ["model=resnet", "data=wine", "model=mlp"]),
     ({"model": {"name": "resnet", "depth": 21}}, ["21", "nearest is 20"]),
     ({"model.widths": []}, ["model.widths"]),
+    ({"model": {"name": "mlp", "widths": [8, 8, 8], "depth": 2}}, ["model.depth 2", "3 layers"]),
     ({"activation.learn": ["alpha", "delta"]}, ["delta", "alpha, beta, gamma"]),
     ({"activation": {"name": "b", "kind": "blend", "first": "rellu"}}, ["activation.first", "'relu'"]),
     ({"activation": {"name": "abu", "kind": "abu", "bases": ["relu", "tanhh"]}}, ["activation.bases", "'tanh'"]),
@@ -426,7 +427,7 @@ def configurations(draw: Callable[[st.SearchStrategy[Any]], Any]) -> dict[str, A
         if group in plain or cls in NOT_FREE:  # not free to combine
             continue
         hints = typing.get_type_hints(cls)
-        apart = {"name", "kind", "val_size", "test_size", "devices", "strategy", "folds", "fold"}
+        apart = {"name", "kind", "depth", "val_size", "test_size", "devices", "strategy", "folds", "fold"}
         fields = [f for f in dataclasses.fields(cls) if f.name not in apart]
         plain[group] = {f.name: draw(values_of(f, hints[f.name])) for f in fields} | choice
         plain[group] |= {"path": "a b,c.csv", "target": "解約"} if cls is config.Table else {}

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adaptact import launcher
+from adaptact import config, launcher
+from adaptact.errors import ConfigError, UserError
 from conftest import REPOSITORY
 
 SETUP = ("pyproject.toml", "constraints.txt")
@@ -174,3 +175,56 @@ def test_a_configuration_error_needs_neither_torch_nor_lightning() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.split() == ["2", "[]"]
+
+
+def swept(words: list[str]) -> list[config.Config]:
+    """The configurations of all runs."""
+    runs: list[config.Config] = []
+    launcher.run_job("train", words, runs.append)
+    return runs
+
+
+def test_an_experiment_brings_its_grid_and_typed_words_win() -> None:
+    runs = swept(["experiment=depth", "model=mlp", "activation=gelu,sgblend", "model.depth=4"])
+    grid = [(run.model.norm, run.activation.name, run.model.depth) for run in runs]  # type: ignore[attr-defined]
+    assert sorted(grid) == [(norm, name, 4) for norm in ("batch", "none") for name in ("gelu", "sgblend")]
+    assert {(run.figure, run.trainer.max_epochs) for run in runs} == {("depth", 3)}
+    one = ["activation_penalty=0", "activation.alpha=0.1", "activation.beta=2", "figure=none"]
+    assert len(swept(["experiment=sensitivity", *one])) == 1
+
+
+def test_an_experiment_of_ones_own_may_have_a_grid(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    text = (
+        "# @package _global_\nsweep:\n  seed: 3,4\n  model.widths: '[8],[8,8]'\ndefaults:\n  - override /model: mlp\n"
+    )
+    (tmp_path / "experiment" / "mine.yaml").write_text(text, encoding="utf-8")
+    runs = swept(["--config-dir", str(tmp_path), "experiment=mine"])
+    assert [(run.seed, run.model.widths) for run in runs] == [  # type: ignore[attr-defined]
+        (seed, widths) for seed in (3, 4) for widths in ([8], [8, 8])
+    ]
+
+
+def test_what_follows_a_sweep_hears_of_every_combination(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    def task(settings: config.Config) -> Path:
+        if settings.seed == 1:
+            raise UserError("no room")
+        return tmp_path
+
+    heard: list[launcher.Outcome] = []
+    words = ["model=mlp", "seed=0,1", "model.widths=[8],[]"]
+    with pytest.raises(UserError, match="3 of 4 runs failed"):
+        launcher.run_job("train", words, task, heard.extend)
+    assert [(o.settings["seed"], o.settings["model"]["widths"], o.folder) for o in heard] == [
+        (0, [8], tmp_path),
+        (0, [], None),
+        (1, [8], None),
+        (1, [], None),
+    ]
+    assert heard[2].error == "no room"
+    assert capsys.readouterr().err.count("model.widths is empty") == 1  # one message for what is wrong twice
+
+
+def test_an_unknown_experiment_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"experiment=dept is unknown. Did you mean 'depth'\?"):
+        swept(["experiment=dept"])

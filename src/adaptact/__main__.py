@@ -43,7 +43,12 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         module = f"adaptact.jobs.{job.replace('-', '_')}"
         if job in CONFIGURED:
-            launcher.run_job(job, words, lambda settings: importlib.import_module(module).run(settings))
+            launcher.run_job(
+                job,
+                words,
+                lambda settings: importlib.import_module(module).run(settings),
+                lambda outcomes: importlib.import_module(module).after_sweep(outcomes),
+            )
         else:
             importlib.import_module(module).run(words)
     except UserError as error:

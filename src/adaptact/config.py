@@ -160,6 +160,7 @@ class Model:
 @dataclass
 class MLP(Model):
     widths: list[int] = option([128, 128], "units of each hidden layer", ge=1)
+    depth: int | None = option(None, "hidden layers: the last width repeats up to it; null: one per width", ge=1)
     dropout: float = option(0.1, "share of units dropped after each hidden layer", ge=0, lt=1)
     norm: Literal["none", "batch", "layer"] = option("none", "normalisation before each activation")
     numeric: Literal["plain", "periodic", "piecewise"] = option(
@@ -191,6 +192,8 @@ class CNN(Model):
 class ResNet(Model):
     depth: int = option(20, "layers, 6 n + 2: 8, 14, 20, 32, 50, 56, 110", ge=8)
     width: int = option(16, "channels of the first stage", ge=1)
+    norm: Literal["batch", "none"] = option("batch", "normalisation after each convolution")
+    dropout: float = option(0.0, "share of units dropped before the output", ge=0, lt=1)
 
 
 MODELS: dict[str, type[Model]] = {"mlp": MLP, "cnn": CNN, "resnet": ResNet, "tabm": TabM}
@@ -355,6 +358,9 @@ class Config:
     log_every_n_steps: int = option(20, "steps between two records of what is watched", ge=1)
     compile: bool = option(False, "compile the network with torch.compile")
     deterministic: bool = option(False, "only deterministic algorithms; slower on a GPU")
+    figure: Literal["none", "depth", "sensitivity"] = option(
+        "none", "picture and table over all runs of a sweep, in a folder of their own"
+    )
     output_dir: str = option("runs/train", "folder of the runs; relative to the project, not to where one stands")
     resume: str | None = option(None, "run folder to continue; only trainer.max_epochs and loggers may change")
     trust: str | None = option(None, "package whose classes may be imported by a configuration")
@@ -528,6 +534,8 @@ def _contradictions(config: Config) -> list[str]:
         problems += _distrust("data.target_class", data.target_class, "MyDataModule", config.trust)
     if isinstance(model, (CNN, MLP)) and not model.widths:
         problems.append("model.widths is empty: give at least one width")
+    if isinstance(model, MLP) and model.depth is not None and model.depth < len(model.widths):
+        problems.append(f"model.depth {model.depth} is less than the {len(model.widths)} layers of model.widths")
     metric = config.monitor.removeprefix("val/")
     known_metrics = [f"val/{name}" for names in METRICS.values() for name in names]
     if config.monitor != "auto" and (f"val/{metric}" not in known_metrics or metric == config.monitor):

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -23,6 +23,14 @@ from adaptact.errors import ConfigError, UserError, did_you_mean
 from adaptact.records import conf_dir
 
 MAKE_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*=")  # PYTHON=, TORCH_INDEX=: for the Makefile, not for the job
+
+
+class Outcome(NamedTuple):
+    """What came of one combination of a sweep."""
+
+    settings: dict[str, Any]  # as composed, before any check
+    folder: Path | None  # of the run; None where an error ended it
+    error: str | None
 
 
 # Hydra's own flags whose next word is a value
@@ -56,13 +64,14 @@ def hydra_words(words: list[str], groups: dict[str, list[str]]) -> tuple[list[st
 
     parser = OverridesParser.create()
     problems: list[str] = []
+    flags: list[str] = []  # come first: Hydra takes no flag between two words
     result: list[str] = []
     several = False
     expects_value = False
     for word in words:
         if word.startswith("-") or expects_value:
             expects_value = word in FLAGS_WITH_VALUE
-            result.append(word)
+            flags.append(word)
             continue
         key, separator, value = word.partition("=")
         name = key.lstrip("+~")
@@ -87,7 +96,7 @@ def hydra_words(words: list[str], groups: dict[str, list[str]]) -> tuple[list[st
         except OverrideParseException:
             quoted = f"++{name}={_quote(value)}"
         result.append(quoted)
-    return result, several, problems
+    return flags + result, several, problems
 
 
 def _for_hydra(name: str, value: str) -> str:
@@ -118,14 +127,33 @@ def _quote(text: str) -> str:
 
 def group_choices(words: list[str]) -> dict[str, list[str]]:
     """Choices of every configuration group: the files of ``conf/`` and of a ``--config-dir`` of the user's."""
-    folders = [conf_dir()]
-    folders += [Path(words[i + 1]) for i, w in enumerate(words[:-1]) if w in {"--config-dir", "-cd"}]
-    folders += [Path(w.partition("=")[2]) for w in words if w.startswith("--config-dir=")]
     groups: dict[str, list[str]] = {}
-    for folder in folders:
+    for folder in conf_folders(words):
         for file in sorted(folder.glob("*/*.yaml")):
             groups.setdefault(file.parent.name, []).append(file.stem)
     return groups
+
+
+def conf_folders(words: list[str]) -> list[Path]:
+    folders = [conf_dir()]
+    folders += [Path(words[i + 1]) for i, w in enumerate(words[:-1]) if w in {"--config-dir", "-cd"}]
+    return folders + [Path(w.partition("=")[2]) for w in words if w.startswith("--config-dir=")]
+
+
+def experiment_words(words: list[str]) -> list[str]:
+    """The words under ``sweep:`` in the file of ``experiment=``, but for keys that were typed.
+
+    They are words, not Hydra's own ``hydra.sweeper.params``, which would be multiplied with what is typed and not
+    replaced by it.
+
+    >>> experiment_words(["experiment=sensitivity", "activation.alpha=0.2", "activation_penalty=0"])
+    ['activation.beta=0.5,1,1.702']
+    """
+    typed = {key.lstrip("+~"): value for key, _, value in (word.partition("=") for word in words)}
+    files = [folder / "experiment" / f"{typed.get('experiment')}.yaml" for folder in conf_folders(words)]
+    file = next((file for file in files if file.is_file()), None)
+    sweep = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("sweep", {}) if file else {}
+    return [f"{key}={values}" for key, values in sweep.items() if key not in typed]
 
 
 def resumed(words: list[str]) -> config.Config:
@@ -167,43 +195,55 @@ def resumed(words: list[str]) -> config.Config:
         raise ConfigError([f"resume={folder}: {problem}" for problem in error.problems]) from None
 
 
-def run_job(job: str, words: list[str], task: Callable[[config.Config], None]) -> None:
+def run_job(
+    job: str,
+    words: list[str],
+    task: Callable[[config.Config], Path | None],
+    after_sweep: Callable[[list[Outcome]], None] = lambda outcomes: None,
+) -> None:
     """Compose the configuration, check it, and give it to ``task``: once, or once per combination of a sweep."""
     if any(word.lstrip("+").startswith("resume=") and word.partition("=")[2] != "null" for word in words):
         task(resumed(words))
         return
-    prepared, several, problems = hydra_words(words, group_choices(words))
+    prepared, several, problems = hydra_words([*words, *experiment_words(words)], group_choices(words))
     if several and not {"-m", "--multirun"} & set(prepared):
-        prepared.append("--multirun")
+        prepared.insert(0, "--multirun")
     import hydra
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     failures: list[Exception] = []
+    outcomes: list[Outcome] = []
 
     def checked(composed: Any) -> None:
         # Hydra writes about an error by itself before it hands it on, and in a sweep drops it: keep them here.
+        plain: dict[str, Any] = {}
         try:
-            task(_checked(OmegaConf.to_container(composed, resolve=True), problems))
+            plain = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
+            plain.pop("sweep", None)  # has become words
+            outcomes.append(Outcome(plain, task(_checked(plain, problems)), None))
         except Exception as error:
-            failures.append(error)
-            if several:
+            if several and str(error) not in map(str, failures):
                 print(f"error: {error}", file=sys.stderr)
+            failures.append(error)
+            outcomes.append(Outcome(plain, None, str(error)))
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors of composition on; the message is ours
     sys.argv = [f"adaptact {job}", *prepared]
     try:
         with tempfile.TemporaryDirectory() as litter:  # a sweep leaves a multirun.yaml
-            sys.argv[1:1] = [f"hydra.sweep.dir={_quote(litter)}"] if several else []
+            sys.argv += [f"hydra.sweep.dir={_quote(litter)}"] if several else []
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(checked)()
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError([str(error).strip()]) from error
+    if several:
+        after_sweep(outcomes)
     bugs = [error for error in failures if not isinstance(error, UserError)]
     if bugs or (failures and not several):
         raise (bugs or failures)[0]
     if failures:
-        raise UserError(f"{len(failures)} of the runs failed, each with its message above")
+        raise UserError(f"{len(failures)} of {len(outcomes)} runs failed, with the messages above")
 
 
 def _checked(composed: Any, problems: list[str]) -> config.Config:

@@ -20,11 +20,13 @@ NETWORKS: list[tuple[str, dict[str, Any], tuple[int, ...], int]] = [
     ("mlp", {}, (13,), 2),
     ("mlp", {"widths": [8, 9, 10], "norm": "batch", "dropout": 0.5}, (13,), 3),
     ("mlp", {"widths": [8], "norm": "layer", "dropout": 0.0}, (1, 8, 8), 1),
+    ("mlp", {"widths": [8, 6], "depth": 5, "norm": "batch"}, (13,), 5),
     ("cnn", {}, (1, 8, 8), 3),
     ("cnn", {"widths": [4, 6, 8, 10]}, (3, 8, 8), 5),
     ("cnn", {"widths": [4], "hidden": 7, "dropout": 0.0}, (1, 32, 32), 4),
     ("resnet", {"depth": 8, "width": 4}, (1, 8, 8), 7),
     ("resnet", {"depth": 14, "width": 3}, (3, 16, 12), 13),
+    ("resnet", {"depth": 8, "width": 4, "norm": "none"}, (1, 8, 8), 7),
 ]
 per_network = pytest.mark.parametrize(
     ("name", "options", "shape", "sites"), NETWORKS, ids=[f"{n[0]}-{i}" for i, n in enumerate(NETWORKS)]
@@ -79,6 +81,19 @@ def test_a_residual_network_has_as_many_layers_as_it_says(depth: int) -> None:
     network = models.build("resnet", (3, 32, 32), 10, depth=depth, width=2)
     assert count(network, nn.Conv2d, nn.Linear) == depth
     assert count(network, nn.BatchNorm2d) == depth - 1
+
+
+def test_a_residual_network_without_normalisation_has_biases_instead() -> None:
+    network = models.build("resnet", (3, 32, 32), 10, depth=14, width=2, norm="none")
+    assert count(network, nn.BatchNorm2d) == 0
+    assert all(m.bias is not None for m in network.modules() if isinstance(m, nn.Conv2d))
+
+
+def test_the_last_width_of_an_mlp_repeats_up_to_its_depth() -> None:
+    network = models.build("mlp", (4,), 2, widths=[8, 6], depth=4)
+    assert [m.out_features for m in network.modules() if isinstance(m, nn.Linear)] == [8, 6, 6, 6, 2]
+    with pytest.raises(ConfigError, match="depth of 1 is less than the 2 widths"):
+        models.build("mlp", (4,), 2, widths=[8, 6], depth=1)
 
 
 @pytest.mark.parametrize("depth", [-4, 2, 7, 9, 21])
@@ -161,7 +176,7 @@ def test_gradients_reach_every_parameter(
     name: str, options: dict[str, Any], shape: tuple[int, ...], sites: int
 ) -> None:
     torch.manual_seed(0)
-    network = models.build(name, shape, 3, **options | ({} if name == "resnet" else {"dropout": 0.0}))
+    network = models.build(name, shape, 3, **options | {"dropout": 0.0})
     replace_activations(network, lambda: SGBlend(gamma=0.1), example=batch(shape))
     network(batch(shape, rows=16)).square().sum().backward()
     without = [path for path, p in network.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]

@@ -1,10 +1,11 @@
-"""``train``: one run."""
+"""``train``: one run, and what follows a sweep of them."""
 
 from __future__ import annotations
 
 import errno
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.table import Table
 from adaptact import clock, config
 from adaptact.config import Config
 from adaptact.errors import UserError
+from adaptact.launcher import Outcome
 from adaptact.records import Record
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 PARTS = ("train", "val", "test")
 
 
-def run(settings: Config) -> None:
+def run(settings: Config) -> Path:
     """Train and print a short table of results; the last line on stdout is the path of the run folder."""
     begun = time.perf_counter()
     with Console(stderr=True).status("loading torch and lightning"):
@@ -61,6 +63,20 @@ def run(settings: Config) -> None:
     print(folder, flush=True)
     if record.status == "interrupted":
         sys.exit(130 if "SIGINT" in str(record.reason) else 143)
+    return folder
+
+
+def after_sweep(outcomes: list[Outcome]) -> None:
+    """The picture that ``figure=`` names, over all runs; its path is the last line on stdout."""
+    folders = [outcome.folder for outcome in outcomes if outcome.folder is not None]
+    figure = outcomes[0].settings.get("figure", "none") if outcomes else "none"
+    if figure == "none" or not folders:  # no run at all: nothing is written, the messages say why
+        return
+    from adaptact.report import experiments
+    from adaptact.report.runs import Run
+
+    runs = [Run.read(o.folder) if o.folder else Run.failed(o.settings, str(o.error)) for o in outcomes]
+    print(experiments.write(figure, runs, folders[0].parent), flush=True)
 
 
 def load(settings: Config) -> tuple[Prepared, list[str]]:

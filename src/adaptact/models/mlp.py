@@ -21,6 +21,7 @@ def mlp(
     n_outputs: int,
     *,
     widths: Sequence[int] = (128, 128),
+    depth: int | None = None,
     dropout: float = 0.1,
     norm: Literal["none", "batch", "layer"] = "none",
     numeric: Numeric = "plain",
@@ -30,11 +31,16 @@ def mlp(
     """Linear, normalisation, activation and dropout per hidden layer; inputs of any shape are flattened.
 
     Args:
+        widths: units of each hidden layer.
+        depth: number of hidden layers: the last width is repeated up to it. None takes the widths as they are.
         columns: layout of a table's rows: categories are embedded; None takes all inputs for plain numbers.
         numeric, d_embedding: how a table's numbers enter: plain, periodic or piecewise-linear embeddings of a width.
 
     Shape:
         (batch, *input_shape) in, (batch, n_outputs) out.
+
+    Raises:
+        ValueError: a depth below the number of widths.
 
     >>> mlp((4,), 2, widths=(8,), dropout=0.0)
     Sequential(
@@ -43,12 +49,16 @@ def mlp(
       (2): Linear(in_features=8, out_features=2, bias=True)
     )
     """
+    if depth is not None and depth < len(widths):
+        raise ValueError(f"a depth of {depth} is less than the {len(widths)} widths")
+    units = list(widths)
+    units += units[-1:] * ((depth or 0) - len(units))
     layers: list[nn.Module] = [nn.Flatten()] if len(input_shape) > 1 else []
     d_in = math.prod(input_shape)
     if columns is not None:
         encoder = ColumnEncoder(columns, numeric, d_embedding)
         layers, d_in = [encoder], encoder.d_out
-    for width in widths:
+    for width in units:
         layers.append(nn.Linear(d_in, width))
         if norm != "none":
             layers.append(NORMS[norm](width))
