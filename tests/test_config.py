@@ -419,6 +419,9 @@ def values_of(field: dataclasses.Field[Any], hint: Any) -> st.SearchStrategy[Any
     return st.booleans() if hint is bool else st.just(field.default)
 
 
+SPLITS = ("group", "time", "test_path", "val_path", "cost_fp", "cost_fn")  # contradict each other
+
+
 @st.composite
 def configurations(draw: Callable[[st.SearchStrategy[Any]], Any]) -> dict[str, Any]:
     """Valid configurations with every group and most keys drawn."""
@@ -427,10 +430,10 @@ def configurations(draw: Callable[[st.SearchStrategy[Any]], Any]) -> dict[str, A
         if group in plain or cls in NOT_FREE:  # not free to combine
             continue
         hints = typing.get_type_hints(cls)
-        apart = {"name", "kind", "depth", "val_size", "test_size", "devices", "strategy", "folds", "fold"}
+        apart = {"name", "kind", "depth", "val_size", "test_size", "devices", "strategy", "folds", "fold", *SPLITS}
         fields = [f for f in dataclasses.fields(cls) if f.name not in apart]
         plain[group] = {f.name: draw(values_of(f, hints[f.name])) for f in fields} | choice
-        plain[group] |= {"path": "a b,c.csv", "target": "解約"} if cls is config.Table else {}
+        plain[group] |= {"path": "a b,c.csv", "target": "解約"} if issubclass(cls, config.Table) else {}
         plain[group] |= {"val_size": draw(st.floats(0.01, 0.4))} if group == "data" else {}
     if plain["model"]["name"] == "tabm" and plain["data"]["name"] in {"digits", "mnist", "fashion_mnist"}:
         plain["model"] = {"name": "mlp"}

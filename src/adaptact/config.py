@@ -262,7 +262,12 @@ class Table(Data):
 
 @dataclass
 class Sample(Table):
-    """The synthetic table that comes with the project; its path is relative to the project."""
+    """The synthetic table that comes with the project."""
+
+    path: str = option("data/sample/machines.csv", "the table, relative to the project")
+    target: str = option("failure_within_30_days", "name of the column to predict")
+    group: str | None = option("machine.id", "column whose values never stand in two parts")
+    drop: list[str] = option(["repair cost"], "columns to leave out")
 
 
 @dataclass

@@ -129,6 +129,8 @@ class TablePreparation:
             plain["roles"] = Roles([Column(**column) for column in plain["roles"]])
             plain["form"] = Format(**plain["form"])
             plain["profile"] = json.loads((folder / "profile.json").read_text(encoding="utf-8"))
+            if set(plain["profile"]) != set(plain["roles"].used):
+                raise ValueError("its profile is of other columns")
             return cls(transformer, **plain)
         except Exception as error:  # skops raises what it stumbles over in a tampered file
             raise DataError(f"{folder} holds no preparation that can be read: {error}") from None

@@ -298,10 +298,11 @@ def has_header(lines: list[list[str]], known: set[str]) -> bool:
     if len(lines) < 2:
         return True
     first = lines[0]
-    numbered = known and all(name.isdigit() and int(name) < len(first) for name in known)
+    places = {str(number) for number in range(len(first))}
+    numbered = bool(known) and known <= places
     if known & set(first) and not numbered:
         return True
-    if first == [str(number) for number in range(len(first))]:
+    if len(first) > 1 and first == sorted(places, key=int):
         return True
     number_above, repeated, filled = False, 0, 0
     for place, cell in enumerate(first):
