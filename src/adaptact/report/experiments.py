@@ -86,14 +86,15 @@ def _draw_norms(axes: Axes, series: list[tuple[str, list[Run]]]) -> None:
         x = np.linspace(0, 1, len(y))
         axes.plot(x, y, color=colour, ls=style, lw=max(1.2, 2.8 - 0.6 * place), label=label)  # equal lines show both
         notes += [f"✕ {label}: {status}" for status in sorted({run.status for run in runs} - {"finished"})]
-        notes += [f"{label}: 0 drawn at {SMALLEST:g}"] if SMALLEST in y else []
+        notes += [zero] if SMALLEST in y and (zero := f"0 is drawn at {SMALLEST:g}") not in notes else []
     axes.set_yscale("log")
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     axes.tick_params(labelsize=8)
     axes.grid(color="0.9", lw=0.6)
-    axes.text(0.04, 0.04, "\n".join(notes), transform=axes.transAxes, fontsize=7)
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1} if notes else None
+    axes.text(0.03, 0.96, "\n".join(notes), transform=axes.transAxes, va="top", fontsize=8, bbox=box)
 
 
 def draw_sensitivity(runs: list[Run]) -> Figure:
