@@ -86,12 +86,16 @@ class StabilityMonitor(L.Callback):
 
     def _look_for_divergence(self, trainer: L.Trainer, pl_module: Any, pairs: list[list[float]]) -> None:
         """Count non-finite steps, which the optimizer skipped, and end the run after too many in a row."""
-        by_scaler = trainer.precision == "16-mixed"  # a gradient scaler tries too large a scale now and then
+        # A gradient scaler tries too large a scale now and then; below 1 it is the gradient that is too large.
+        scaler = getattr(trainer.precision_plugin, "scaler", None)
+        searching = scaler is not None and scaler.get_scale() >= 1
         for (loss, norm), batch in zip(pairs, self._batches, strict=True):
             if np.isfinite(loss) and np.isfinite(norm):
                 self._in_a_row = 0
                 continue
-            self.scaler_skipped_steps += bool(by_scaler and np.isfinite(loss))
+            if searching and np.isfinite(loss):
+                self.scaler_skipped_steps += 1
+                continue
             self._in_a_row += 1
             if self._in_a_row == 1:
                 where = first_nonfinite_layer(pl_module, batch)
