@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from adaptact import config, data
 from adaptact.data.module import BatchIndices
 from adaptact.training.processes import train_in_processes
-from adaptact.training.run import train
+from adaptact.training.run import batch_norm_notes, train
 
 Make = Callable[..., config.Config]
 
@@ -63,3 +63,19 @@ def test_an_error_in_the_processes_is_one_message(make_config: Make) -> None:
 
     with pytest.raises(UserError, match="val/accuracy"):
         train_in_processes(wrong, data.load(wrong.data), started=None)
+
+
+def test_batch_normalisation_of_several_processes_is_noted_on_a_cpu() -> None:
+    network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
+    assert "each process uses the statistics of its own share" in batch_norm_notes(network, "cpu")[0]
+    assert batch_norm_notes(network, "gpu") == []  # there they are those of the whole batch
+    assert batch_norm_notes(network[:1], "cpu") == []
+
+
+@pytest.mark.slow
+def test_two_processes_with_batch_normalisation_note_it(make_config: Make, capfd: pytest.CaptureFixture[str]) -> None:
+    both = make_config({"model.norm": "batch", "trainer.strategy": "ddp", "trainer.devices": 2})
+    record, folder = train_in_processes(both, data.load(both.data), started=None)
+    assert record.status == "finished"
+    assert capfd.readouterr().err.count("note: batch normalisation") == 1
+    assert "batch normalisation" in (folder / "environment.json").read_text(encoding="utf-8")

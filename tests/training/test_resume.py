@@ -9,13 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from adaptact import config, launcher, records
+from adaptact.callbacks.stability import StabilityMonitor
 from adaptact.errors import ConfigError, UserError
+from adaptact.training.checkpoints import load_checkpoint
 from adaptact.training.run import train
 
 Make = Callable[..., config.Config]
@@ -116,6 +119,28 @@ def test_a_killed_run_ends_as_if_undisturbed(
     make_config: Make, tmp_path: Path, reference: tuple[config.Config, Path, float], share: float
 ) -> None:
     assert kill_and_resume(make_config, reference, tmp_path / "killed", share * reference[2])
+
+
+@pytest.mark.parametrize("when", ["set-up", "first epoch"])
+def test_an_interruption_before_the_first_validation_leaves_a_checkpoint(
+    make_config: Make, monkeypatch: pytest.MonkeyPatch, reference: tuple[config.Config, Path, float], when: str
+) -> None:
+    hook, step = ("on_train_start", 0) if when == "set-up" else ("on_train_batch_end", 3)
+    real = getattr(StabilityMonitor, hook)
+
+    def interrupt(self: StabilityMonitor, trainer: L.Trainer, *args: Any) -> None:
+        real(self, trainer, *args)
+        if trainer.global_step == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StabilityMonitor, hook, interrupt)
+        record, folder = train(make_config(RUN))
+    assert record.status == "interrupted"
+    assert load_checkpoint(folder / "checkpoints" / "last.ckpt")["global_step"] == 0
+    record, _ = resume(folder)
+    assert record.status == "finished"
+    assert_same_run(folder, reference[1])
 
 
 @pytest.mark.slow

@@ -30,10 +30,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class BestAndLast(ModelCheckpoint):
-    """``best.ckpt`` by a metric and ``last.ckpt`` after every validation, wherever the folder has been moved to."""
+    """``best.ckpt`` by a metric and ``last.ckpt`` at the start and after every validation, wherever the folder has
+    been moved to.
+    """
 
     def __init__(self, folder: Path, monitor: str, mode: str) -> None:
         super().__init__(folder, "best", monitor=monitor, mode=mode, save_last=True, enable_version_counter=False)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.ckpt_path is None:  # what ends the first epoch leaves a checkpoint too
+            trainer.save_checkpoint(Path(str(self.dirpath)) / "last.ckpt")
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         best = str(Path(str(self.dirpath)) / "best.ckpt")
@@ -81,6 +87,11 @@ class RandomState(L.Callback):
         np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
         version, internal, gauss = state["python"]
         random.setstate((version, tuple(internal), gauss))
+
+
+def epochs_done(checkpoint: dict[str, Any]) -> int:
+    """Complete epochs; Lightning writes epoch 0 both before and after the first one."""
+    return checkpoint["epoch"] + 1 if checkpoint["global_step"] else 0
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

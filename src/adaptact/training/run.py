@@ -14,6 +14,8 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from adaptact import config, data, records
 from adaptact.callbacks.curves import CurveSnapshots
@@ -27,7 +29,14 @@ from adaptact.data.module import DataModule
 from adaptact.errors import UserError
 from adaptact.training import hardware, summary
 from adaptact.training.build import build_network, seed_all
-from adaptact.training.checkpoints import KEY, AtomicCheckpointIO, BestAndLast, RandomState, load_checkpoint
+from adaptact.training.checkpoints import (
+    KEY,
+    AtomicCheckpointIO,
+    BestAndLast,
+    RandomState,
+    epochs_done,
+    load_checkpoint,
+)
 from adaptact.training.checks import check, monitored_metric
 from adaptact.training.decision import decision_of_run
 from adaptact.training.learner import Learner
@@ -41,6 +50,7 @@ QUIET = (
     ".*isinstance.treespec.*",
     ".*exists and is not empty.*",
     ".*sync_dist=True.*",
+    ".*lr_scheduler.step.. before.*",  # where a gradient scaler skips the first step
 )
 OBSERVED_ROWS = 512  # validation rows over which gaps and histograms of inputs are taken at the end
 
@@ -98,7 +108,9 @@ def train(
     first = not several or os.environ.get("LOCAL_RANK", "0") == "0"  # of the processes the one that writes
     folder, last = open_folder(settings, prepared, learner, folder)
     if first:
-        describe_run(folder, settings, prepared, device, precision)
+        describe_run(
+            folder, settings, prepared, device, precision, batch_norm_notes(network, device) if several else []
+        )
     if settings.compile:
         network.compile()
     stability = StabilityMonitor(settings.log_every_n_steps, settings.data.batch_size, settings.max_nonfinite_steps)
@@ -124,6 +136,7 @@ def train(
         default_root_dir=folder,
         log_every_n_steps=settings.log_every_n_steps,
         deterministic=settings.deterministic,
+        sync_batchnorm=several and device == "gpu",  # torch has none for a CPU
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         enable_progress_bar=False,
@@ -135,6 +148,8 @@ def train(
         trainer.fit(learner, module, ckpt_path=None if last is None else str(last), weights_only=True)
     except Interrupted as interruption:
         stopped = f"{interruption}; make train {shlex.quote(f'resume={folder}')} continues it"
+    else:
+        signals.restore()
     try:
         if stopped is None:
             trainer.strategy.barrier()  # the first process has written its last checkpoint
@@ -203,7 +218,7 @@ def open_folder(
 ) -> tuple[Path, Path | None]:
     """The given or a new run folder, or that of ``settings.resume`` with its last checkpoint.
 
-    None for the checkpoint where the run stopped before the first one.
+    None for the checkpoint where the run stopped before it had one.
 
     Raises:
         UserError: nothing to resume, a checkpoint that is broken or belongs to something else, other data.
@@ -212,7 +227,7 @@ def open_folder(
         return given or new_folder(settings, prepared), None
     folder = Path(settings.resume)
     last = folder / "checkpoints" / "last.ckpt"
-    if not last.is_file():  # stopped within the first epoch: it begins again
+    if not last.is_file():  # stopped before the first step: it begins again
         (folder / "metrics.csv").unlink(missing_ok=True)
         return folder, None
     checkpoint = load_checkpoint(last)
@@ -222,7 +237,7 @@ def open_folder(
     if checkpoint[KEY]["fingerprint"] != prepared.fingerprint:
         raise UserError(f"the data has changed since {folder} was trained: a resumed run would mix two data sets")
     if (folder / "result.json").is_file():
-        record, done = records.Record.load(folder), checkpoint["epoch"] + 1
+        record, done = records.Record.load(folder), epochs_done(checkpoint)
         if record.status in {"finished", "diverged"} and done >= settings.trainer.max_epochs:
             raise UserError(
                 f"{folder} has {record.status} after {done} epochs: add trainer.max_epochs={2 * done} to go on"
@@ -272,19 +287,28 @@ def quiet_libraries() -> None:
         warnings.filterwarnings("ignore", message=message)
 
 
-def describe_run(folder: Path, settings: config.Config, prepared: Prepared, device: str, precision: str) -> None:
+def batch_norm_notes(network: nn.Module, device: str) -> list[str]:
+    """What several processes change about batch normalisation."""
+    if device == "gpu" or not any(isinstance(module, _BatchNorm) for module in network.modules()):
+        return []
+    return ["batch normalisation: on a CPU each process uses the statistics of its own share of a batch"]
+
+
+def describe_run(
+    folder: Path, settings: config.Config, prepared: Prepared, device: str, precision: str, notes: list[str]
+) -> None:
     """Write what is known before the first step: configuration, environment, preparation."""
     (folder / "checkpoints").mkdir(exist_ok=True)
+    notes = [*prepared.notes, *notes]
     # Trust is given by a person at the command line, never by a file.
     records.write_yaml(folder / "config.yaml", config.to_dict(settings) | {"resume": None, "trust": None})
     environment = {
         "versions": hardware.versions(),
         "device": hardware.device_name(device),
         "precision": precision,
-        "notes": prepared.notes,
+        "notes": notes,
     }
     records.write_json(folder / "environment.json", environment)
-    notes = list(prepared.notes)
     if len(prepared.labels) == 2:
         notes.append(f"auroc and average_precision are those of {prepared.labels[1]!r} against {prepared.labels[0]!r}")
     for note in notes:

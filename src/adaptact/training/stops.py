@@ -19,20 +19,43 @@ class Interrupted(BaseException):
 
 
 class Signals(L.Callback):
-    """Turns SIGINT and SIGTERM into :class:`Interrupted` while the fit runs; elsewhere they do what they did."""
+    """Turns SIGINT and SIGTERM into :class:`Interrupted` while the fit runs; elsewhere they do what they did.
+
+    One that comes while the fit is still set up waits for the first epoch: then there is a checkpoint.
+    """
 
     def __init__(self) -> None:
         # before Lightning puts its own in the way
         self._before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._waiting: int | None = None
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._set(self._wait)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self._waiting is None:
+            self._set(self._wait)  # Lightning has put its own in the way by now
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._set(self._raise)
+        if self._waiting is not None:
+            self._raise(self._waiting)
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        if not isinstance(exception, Interrupted):
+            self.restore()
+
+    def _set(self, handler: Any) -> None:
         if threading.current_thread() is threading.main_thread():  # elsewhere its owner deals with signals
             for number in self._before:
-                signal.signal(number, self._raise)
+                signal.signal(number, handler)
 
-    def _raise(self, number: int, frame: FrameType | None) -> None:
-        for other in self._before:
-            signal.signal(other, signal.SIG_IGN)  # asked once is enough; the record is written in peace
+    def _wait(self, number: int, frame: FrameType | None = None) -> None:
+        self._waiting = number
+        self.restore()  # who asks again does not want to wait
+
+    def _raise(self, number: int, frame: FrameType | None = None) -> None:
+        self._set(signal.SIG_IGN)  # asked once is enough; the record is written in peace
         raise Interrupted(number)
 
     def restore(self) -> None:
