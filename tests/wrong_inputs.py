@@ -32,6 +32,7 @@ CASES = [
     Wrong("data=digit", "'digits'"),
     Wrong("optimizer=adam", "'adamw'"),
     Wrong("trainer=gpus", "'gpu'"),
+    Wrong("experiment=dept", "'depth'"),
     Wrong("logger=tensorbord", "'tensorboard'"),
     Wrong("modle=cnn", "'model'"),
     Wrong("optimizer.lrate=1", "optimizer.lrate"),

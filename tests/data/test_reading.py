@@ -123,7 +123,7 @@ def test_a_cut_gzip_file_is_refused(read: Load) -> None:
         read(whole[:-30], "t.csv.gz")
 
 
-# --- encodings -------------------------------------------------------------------------------------------------------
+# --- encodings -----------------------------------------------------------------------------------------------------
 
 TABLES = {
     "japanese": "顧客番号;地域;解約\n1;東京都;はい\n2;大阪府;いいえ\n3;北海道;はい\n",
@@ -197,7 +197,7 @@ def test_an_encoding_that_is_none_is_a_data_error(read: Load, encoding: str) -> 
         read(TABLES["japanese"], encoding=encoding)
 
 
-# --- separators, header, what stands above -----------------------------------------------------------------------------
+# --- separators, header, what stands above -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_chunks_are_the_table_in_its_order(tmp_path: Path) -> None:
         assert numbers(whole["count"]).tolist() == frame["count"].tolist()
 
 
-# --- cells -----------------------------------------------------------------------------------------------------------
+# --- cells ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
