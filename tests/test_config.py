@@ -50,6 +50,7 @@ DEPARTURES: dict[str, dict[str, Any]] = {
     "trainer/cpu": {"accelerator": "cpu"},
     "trainer/gpu": {"accelerator": "gpu"},
     "trainer/ddp": {"devices": 2, "strategy": "ddp"},
+    "trainer/fsdp": {"accelerator": "gpu", "devices": 2, "strategy": "fsdp"},
     "logger/none": {"tensorboard": False, "curves": False},
     "activation/sgblend_frozen": {"learn": []},
 }

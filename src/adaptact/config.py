@@ -310,8 +310,10 @@ class Trainer:
     max_epochs: int = option(40, "passes over the training part", ge=1)
     accelerator: Literal["auto", "cpu", "gpu"] = option("auto", "where to train")
     devices: int = option(1, "number of devices", ge=1)
-    strategy: Literal["auto", "ddp"] = option(
-        "auto", "ddp: one process per device, which share every batch and average their gradients; auto: one process"
+    strategy: Literal["auto", "ddp", "fsdp"] = option(
+        "auto",
+        "ddp: one process per device, which share every batch and average their gradients; fsdp: as ddp, and each "
+        "holds only a part of every weight; auto: one process",
     )
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true"] = option(
         "auto", "auto: bf16-mixed where the GPU supports it, 16-mixed on older GPUs, 32-true on a CPU"
@@ -505,8 +507,12 @@ def _contradictions(config: Config) -> list[str]:
     trainer = config.trainer
     if trainer.devices > 1 and trainer.strategy == "auto":
         problems.append(f"trainer.devices={trainer.devices} needs a strategy: use trainer=ddp")
-    if trainer.strategy == "ddp" and data.batch_size < 2 * trainer.devices:
+    if trainer.strategy != "auto" and data.batch_size < 2 * trainer.devices:
         problems.append(f"data.batch_size={data.batch_size} gives {trainer.devices} processes less than two rows each")
+    if trainer.strategy == "fsdp" and trainer.precision == "16-mixed":
+        problems.append("trainer=fsdp has no gradient scaler: use trainer.precision=bf16-mixed or 32-true")
+    if trainer.strategy == "fsdp" and config.compile:
+        problems.append("compile=true does not go with trainer=fsdp: use trainer=ddp or compile=false")
     if isinstance(model, ResNet) and (model.depth - 2) % 6:
         near = max(8, round((model.depth - 2) / 6) * 6 + 2)
         problems.append(f"model.depth must be 6 n + 2, not {model.depth}; the nearest is {near}")

@@ -219,7 +219,7 @@ def test_spikes_counted_by_interval_are_those_of_the_whole_run(interval: int) ->
     losses[[25, 26, 150, 332]] = 4.0
     monitor = StabilityMonitor(every_n_steps=interval, batch_size=1, max_nonfinite_steps=5)
     trainer = SimpleNamespace(
-        loggers=[], precision="32-true", optimizers=[SimpleNamespace(param_groups=[{"lr": 1.0}])], global_step=0
+        loggers=[], precision_plugin=None, optimizers=[SimpleNamespace(param_groups=[{"lr": 1.0}])], global_step=0
     )
     learner = SimpleNamespace(activation_penalty=0.0, network=nn.Identity())
     for start in range(0, len(losses), interval):

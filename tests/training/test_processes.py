@@ -34,6 +34,8 @@ def test_the_processes_share_the_batches_of_one(rows: int, size: int, world: int
     assert len(seen) == len(set(seen)) > rows - max(2 * world, 2)
     evaluated = [list(BatchIndices(rows, size, shuffle=False, rank=rank, world=world)) for rank in range(world)]
     assert torch.cat([b for share in evaluated for b in share]).tolist() == list(range(rows))
+    assert len({len(share) for share in evaluated}) == 1
+    assert all(0 < len(batch) <= size for share in evaluated for batch in share)
 
 
 @pytest.mark.slow

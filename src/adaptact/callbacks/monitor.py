@@ -120,7 +120,12 @@ def gradient_norms(network: nn.Module) -> dict[str, Tensor]:
     ]
     if not owners:
         return {}
-    squares = torch.stack(torch._foreach_norm([grad for _, _, grad in owners])).float().square()
+    gradients = [grad for _, _, grad in owners]
+    if any(hasattr(grad, "full_tensor") for grad in gradients):  # sharded: all processes are here
+        norms_of_all = [getattr(n, "full_tensor", lambda n=n: n)() for n in (grad.norm() for grad in gradients)]
+    else:
+        norms_of_all = list(torch._foreach_norm(gradients))
+    squares = torch.stack(norms_of_all).float().square()
     layers: dict[str, list[int]] = {}
     for index, (name, _, _) in enumerate(owners):
         layers.setdefault(name or type(network).__name__, []).append(index)

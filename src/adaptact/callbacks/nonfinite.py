@@ -15,6 +15,8 @@ def first_nonfinite_layer(learner: Any, batch: tuple[Tensor, Tensor]) -> str | N
     step; if all outputs are finite, the last layer with a gradient that is not. None where it cannot be repeated.
     """
     network: nn.Module = learner.network
+    if any(hasattr(p, "full_tensor") for p in network.parameters()):
+        return None  # a step of sharded weights cannot be repeated apart from the others
     found: list[str] = []
 
     def watch(name: str) -> Any:

@@ -35,7 +35,8 @@ class BatchIndices(Sampler[Tensor]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        rows = self.rows if self.shuffle else len(self._piece())
+        # all processes have equally many batches to evaluate: where weights are sharded they run in step
+        rows = self.rows if self.shuffle else -(-self.rows // self.world)
         full, rest = divmod(rows, self.batch_size)
         return full + (rest >= (2 * self.world if self.shuffle and full else 1))
 
@@ -44,7 +45,8 @@ class BatchIndices(Sampler[Tensor]):
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self.shuffle:
-            yield from self._piece().split(self.batch_size)
+            piece = self._piece()
+            yield from piece.split(self.batch_size) if self.world == 1 else piece.tensor_split(len(self))
         else:
             state = np.random.SeedSequence([self.seed, self.epoch]).generate_state(1, np.uint64)[0]
             order = torch.randperm(self.rows, generator=torch.Generator().manual_seed(int(state) % 2**63))

@@ -39,7 +39,7 @@ def run(settings: Config) -> Path:
         print(f"warning: {warning}", file=sys.stderr)
     started, import_s = clock.take_process_start(), time.perf_counter() - begun - reading
     try:
-        if settings.trainer.strategy == "ddp":
+        if settings.trainer.strategy != "auto":
             from adaptact.training.processes import train_in_processes
 
             record, folder = train_in_processes(settings, prepared, started=started)

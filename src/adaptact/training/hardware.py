@@ -43,7 +43,9 @@ def precision(options: config.Trainer, device: str) -> str:
         return options.precision
     if device == "cpu":
         return "32-true"
-    return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+    if torch.cuda.is_bf16_supported(including_emulation=False):
+        return "bf16-mixed"
+    return "32-true" if options.strategy == "fsdp" else "16-mixed"
 
 
 def versions() -> dict[str, str]:

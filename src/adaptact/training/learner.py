@@ -19,6 +19,7 @@ from adaptact.activations import effective_values, learned_values
 from adaptact.surgery import named_activations, param_groups
 from adaptact.training.losses import classification_loss
 from adaptact.training.metrics import Outputs
+from adaptact.training.sharding import skip_unless_finite, whole
 
 
 class Learner(L.LightningModule):
@@ -162,11 +163,11 @@ class Learner(L.LightningModule):
         weights = [p for g in optimizer.param_groups if g["name"] != "activations" for p in g["params"]]
         scalars = [p for g in optimizer.param_groups if g["name"] == "activations" for p in g["params"]]
         limit = self.options.gradient_clip or math.inf
-        norms = [clip_grad_norm_(group, limit) for group in (weights, scalars) if group]
+        norms = [whole(clip_grad_norm_(group, limit)) for group in (weights, scalars) if group]
         self.grad_norms = {"total": norms[0] if len(norms) == 1 else torch.stack(norms).norm()}
         if scalars:
             self.grad_norms["activations"] = norms[-1]
-        if optimizer.defaults.get("fused"):
+        if not skip_unless_finite(optimizer, self.grad_norms["total"]) and optimizer.defaults.get("fused"):
             # The fused step leaves weights and moments alone where this is 1: no host has to look at the loss.
             # Of several processes all see the same gradient, but each its own loss.
             seen = self.grad_norms["total"] + (self.task_loss if self._world() == 1 else 0.0)

@@ -62,6 +62,7 @@ def train_in_processes(
                 for process in work:
                     process.kill()
             time.sleep(0.05)
+        codes = [process.exitcode for process in work]
     finally:
         for process in work:
             process.kill()
@@ -70,7 +71,8 @@ def train_in_processes(
     messages = [receiver.recv() for receiver, _ in pipes if receiver.poll()]
     if messages:
         raise UserError(messages[0])
-    if not (folder / "result.json").is_file():
+    lost = any(codes) and not stopped  # a resumed run has the record of before
+    if lost or not (folder / "result.json").is_file():
         why = f"was ended by {stopped[0]} before its first step" if stopped else "lost one of its processes"
         raise UserError(f"the run {why}: make train resume={folder} begins it again")
     return records.Record.load(folder), folder

@@ -14,6 +14,7 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers.logger import DummyLogger
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -42,6 +43,7 @@ from adaptact.training.decision import decision_of_run
 from adaptact.training.learner import Learner
 from adaptact.training.losses import balanced_weights
 from adaptact.training.references import references
+from adaptact.training.sharding import Sharded, load_weights
 from adaptact.training.stops import Interrupted, Signals
 
 QUIET = (
@@ -104,7 +106,7 @@ def train(
         else None,
         focal_gamma=settings.focal_gamma if settings.imbalance == "focal" else 0.0,
     )
-    several = settings.trainer.strategy == "ddp"
+    several, sharded = settings.trainer.strategy != "auto", settings.trainer.strategy == "fsdp"
     first = not several or os.environ.get("LOCAL_RANK", "0") == "0"  # of the processes the one that writes
     folder, last = open_folder(settings, prepared, learner, folder)
     if first:
@@ -128,9 +130,11 @@ def train(
         max_epochs=settings.trainer.max_epochs,
         accelerator=device,
         devices=settings.trainer.devices,
-        strategy=settings.trainer.strategy,
+        strategy=Sharded() if sharded else settings.trainer.strategy,
         precision=precision,  # type: ignore[arg-type]
-        logger=logger or False,
+        # with shards it takes all processes to know a norm: each watches the same steps, one writes
+        logger=logger or (DummyLogger() if settings.logger.tensorboard else False),
+        inference_mode=not sharded,
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],
         default_root_dir=folder,
@@ -159,8 +163,10 @@ def train(
         for part in parts:
             metrics[part] = summary.evaluate(trainer, learner, module, part)
             predictions[part] = tuple(tensor.cpu().numpy() for tensor in summary.collected(learner))
-        like_weights = next(network.parameters())
-        inputs = observe(network, prepared.parts["val"].x[:OBSERVED_ROWS].to(like_weights))
+        weights = next(network.parameters())
+        like_weights = weights.device, weights.dtype
+        together = stopped is None or not sharded  # interrupted processes don't wait for each other's shards
+        inputs = observe(network, prepared.parts["val"].x[:OBSERVED_ROWS].to(*like_weights)) if together else {}
         monitored = history.monitored(monitor)
         status, reason = summary.outcome(monitored, stopped, stability.diverged)
         rows = len(prepared.parts["train"]) * len(history.rows)
@@ -191,7 +197,9 @@ def train(
                 "first_step_s": None if stability.first_step_at is None else stability.first_step_at - started,
                 "fit_s": history.seconds,
                 "train_samples_per_second": rows / stability.training_s if stability.training_s else None,
-                "inference": summary.measure_inference(learner, prepared.parts["test"].x[:1].to(like_weights)),
+                "inference": summary.measure_inference(learner, prepared.parts["test"].x[:1].to(*like_weights))
+                if together
+                else None,
             },
             layers=describe_layers(network, inputs),
             versions=hardware.versions(),
@@ -261,7 +269,7 @@ def load_best(learner: Learner, folder: Path) -> int | None:
     if not path.is_file():
         return None
     best = load_checkpoint(path)
-    learner.load_state_dict(best["state_dict"])
+    load_weights(learner, best["state_dict"])
     return best["epoch"]
 
 
