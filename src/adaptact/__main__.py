@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
                 job,
                 words,
                 lambda settings: importlib.import_module(module).run(settings),
-                lambda outcomes: getattr(importlib.import_module(module), "after_sweep", list)(outcomes),
+                lambda outcomes: importlib.import_module(module).after_sweep(outcomes),
             )
         else:
             importlib.import_module(module).run(words)

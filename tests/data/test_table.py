@@ -8,7 +8,6 @@ import json
 import os
 import re
 import sys
-import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +17,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import QuantileTransformer
 from skops import io as skops_io
@@ -534,83 +531,6 @@ def test_a_damaged_or_missing_file_of_a_preparation_is_a_data_error(
         (saved / file).write_bytes(content)
     with pytest.raises(DataError, match=re.escape(str(saved))):
         TablePreparation.load(saved)
-
-
-# --- whatever comes ------------------------------------------------------------------------------------------------
-
-KINDS = [
-    st.integers(-3, 3).map(str),
-    st.sampled_from(["a", "b", "", "?"]),
-    st.sampled_from(["1", "2.5", "", "-0", "1e5", "1_0", "0x1F", "١", "inf", "True"]),
-    st.sampled_from(["1e308", "-1e308", "1e-308", "9007199254740993", "123456789012345678901234567890", "0"]),
-    st.text(max_size=3),
-    st.floats().map(repr),
-    st.just("same"),
-]
-TARGETS = [st.sampled_from(["yes", "no"]), st.sampled_from(["0", "1", "1.0"]), st.integers(0, 10**6).map(str), *KINDS]
-
-
-@st.composite
-def tables(draw: Callable[..., Any]) -> tuple[Columns, dict[str, Any]]:
-    """A small table and options for it."""
-    n = draw(st.sampled_from([30, 30, 12, 3, 1, 0]))
-    target, *names = draw(st.lists(st.text(min_size=1, max_size=3), min_size=1, max_size=4, unique=True))
-    kinds = {target: draw(st.sampled_from(TARGETS))} | {name: draw(st.sampled_from(KINDS)) for name in names}
-    some: st.SearchStrategy[list[str]] = st.just([]) | st.lists(st.sampled_from([target, *names]), max_size=1)
-    options = {
-        "drop": some,
-        "numeric": some,
-        "categorical": some,
-        "task": st.sampled_from(["auto", "classification", "regression"]),
-        "scaling": st.sampled_from(["standard", "quantile"]),
-        "max_categories": st.integers(2, 5),
-        "val_size": st.floats(0.05, 0.45),
-        "test_size": st.floats(0.05, 0.45),
-        "split_seed": st.integers(0, 9),
-    }
-    cells = {name: draw(st.lists(kind, min_size=n, max_size=n)) for name, kind in kinds.items()}
-    return cells, {key: draw(value) for key, value in options.items()} | {"target": target}
-
-
-@pytest.fixture(scope="module")
-def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("tables") / "some.csv"
-
-
-def finite_or_refused(path: Path, **options: Any) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            data = table.load(config.Table(**{"name": "table", "path": str(path), **options}))
-        except DataError as error:
-            assert str(error)  # noqa: PT017
-            return
-    assert all(tensor.isfinite().all() for part in data.parts.values() for tensor in (part.x, part.y))
-
-
-@pytest.mark.parametrize("scaling", ["standard", "quantile"])
-@pytest.mark.parametrize("column", ["age", "churn"])
-def test_numbers_that_overflow_are_refused_or_stay_finite(tmp_path: Path, column: str, scaling: str) -> None:
-    """Some devices write the largest double where they have no value."""
-    cells = columns() | {"churn": [str(i) for i in range(N)]}
-    cells[column] = [repr(sys.float_info.max) if i % 9 == 0 else cell for i, cell in enumerate(cells[column])]
-    (tmp_path / "a.csv").write_text(text_of(cells))
-    finite_or_refused(tmp_path / "a.csv", target="churn", scaling=scaling)
-
-
-@settings(deadline=None, max_examples=100)
-@given(tables())
-def test_any_table_is_prepared_with_finite_numbers_or_refused(scratch: Path, drawn: tuple[Columns, Any]) -> None:
-    cells, options = drawn
-    scratch.write_text(text_of(cells), encoding="utf-8")
-    finite_or_refused(scratch, **options)
-
-
-@settings(deadline=None, max_examples=80)
-@given(st.binary(max_size=60) | st.text(alphabet='a1,;"\n\r\t |', max_size=40).map(str.encode))
-def test_any_bytes_are_a_table_or_refused(scratch: Path, content: bytes) -> None:
-    scratch.write_bytes(content)
-    finite_or_refused(scratch, target="a")
 
 
 # --- the real ones ---------------------------------------------------------------------------------------------------

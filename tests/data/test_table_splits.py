@@ -193,7 +193,10 @@ def test_the_test_part_is_the_latest_and_days_are_not_cut(tmp_path: Path, format
     assert days["train"].max() < days["val"].min() <= days["val"].max() < days["test"].min()
     assert all_once(raw, frame)
     assert {part: len(rows) for part, rows in days.items()} == {"train": 180, "val": 60, "test": 60}
-    assert any(note.startswith("split by 'when': test up to ") for note in raw.notes)
+    latest = frame["when"].max() if format == "number" else when.max().date()
+    assert any(
+        note.startswith("split by 'when': train up to ") and f"test up to {latest}" in note for note in raw.notes
+    )
 
 
 def test_a_blank_or_odd_moment_is_shown(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from adaptact import config, records
 from adaptact.errors import ConfigError, DataError, UserError
+from adaptact.launcher import Outcome
 
 
 def run(settings: config.Config) -> None:
@@ -50,6 +51,10 @@ def run(settings: config.Config) -> None:
     if report["verdict"] == "unusable":
         reasons = [f["detail"] for f in report["findings"] if f["level"] == "severe"]
         raise UserError(f"{options.path} cannot be used as it is: {'; '.join(reasons)}")
+
+
+def after_sweep(outcomes: list[Outcome]) -> None:
+    """Of several tables each has its own page."""
 
 
 def columns_table(report: dict[str, Any]) -> Table:
