@@ -155,7 +155,10 @@ def without_blank_targets(
 
 
 def check_columns(frame: pd.DataFrame, options: config.Table, form: Format) -> None:
-    """Raise DataError for a column that is named but not there."""
+    """Raise DataError for a column that is named but not there, or a target that is to split its own rows."""
+    for key in ("group", "time"):
+        if getattr(options, key) == options.target:
+            raise DataError(f"data.{key} names the target {options.target!r}: the rows cannot be split by the answer")
     for key in ("target", "group", "time", *config.TABLE_ROLES):
         named = getattr(options, key)
         for name in [named] if isinstance(named, str) else named or []:
