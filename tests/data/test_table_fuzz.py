@@ -14,12 +14,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adaptact import config
 from adaptact.data import load
 from adaptact.errors import ConfigError, DataError
+from adaptact.jobs import train as train_job
+from adaptact.training.run import train
 
 Cells = dict[str, list[str]]
 EXAMPLES = int(os.environ.get("ADAPTACT_FUZZ", "60"))
@@ -151,3 +153,33 @@ def test_numbers_that_overflow_are_refused_or_stay_finite(tmp_path: Path, column
     lines = ["age,price", *map(",".join, zip(cells["age"], cells["price"], strict=True))]
     (tmp_path / "a.csv").write_text("\n".join(lines))
     finite_or_refused(tmp_path / "a.csv", target="price", scaling=scaling)
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=EXAMPLES // 2, suppress_health_check=[HealthCheck.too_slow])
+@given(tables(), st.sampled_from([{"name": "mlp"}, {"name": "mlp", "numeric": "piecewise"}, {"name": "tabm"}]))
+def test_any_table_trains_an_epoch_or_is_refused(
+    scratch: Path, drawn: tuple[bytes, Any], model: dict[str, Any]
+) -> None:
+    """Through the whole of a run: findings, preparation, network, threshold, references, record."""
+    content, options = drawn
+    scratch.write_bytes(content)
+    options.pop("_names")
+    raw = {
+        "activation": {"name": "sgblend", "kind": "sgblend"},
+        "model": model | ({"widths": [4]} if model["name"] == "mlp" else {"width": 4, "k": 2}),
+        "data": {"name": "table", "path": str(scratch), "batch_size": 2, **options},
+        "trainer": {"max_epochs": 1, "accelerator": "cpu"},
+        "logger": {"tensorboard": False},
+        "output_dir": str(scratch.parent / "runs"),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            settled = config.from_dict(raw)
+            prepared, _ = train_job.load(settled)
+            record, _ = train(settled, prepared=prepared)
+        except (DataError, ConfigError) as error:
+            assert str(error)  # noqa: PT017
+            return
+    assert record.status in {"finished", "diverged"}
