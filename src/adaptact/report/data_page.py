@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from html import escape
 from typing import Any
 
@@ -19,6 +20,7 @@ body { font: 15px/1.5 system-ui, "Noto Sans CJK JP", "Hiragino Sans", Meiryo, sa
 table { border-collapse: collapse; width: 100%; margin: 1rem 0; }
 th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top;
   overflow-wrap: anywhere; }
+td.short { white-space: nowrap; }
 td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .verdict { border-left: .5rem solid; padding: .5rem 1rem; margin: 1rem 0; font-size: 1.1rem; }
 .ready { border-color: #228833; } .warnings { border-color: #ccaa00; } .unusable { border-color: #cc3311; }
@@ -67,7 +69,7 @@ def _findings(found: list[dict[str, Any]]) -> str:
     if not found:
         return "<p>None.</p>"
     lines = "".join(
-        f"<tr><td>{f['level']}</td><td>{escape(f['kind'].replace('_', ' '))}</td><td>{escape(f['detail'])}</td>"
+        f"<tr><td class=short>{f['level']}</td><td class=short>{escape(f['kind'].replace('_', ' '))}</td><td>{escape(f['detail'])}</td>"
         f"<td>{escape(f['advice'])}</td></tr>"
         for f in found
     )
@@ -90,17 +92,23 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
+def _day(days: float) -> str:
+    """A date from days since 2000, as dates are kept."""
+    return (datetime(2000, 1, 1) + timedelta(days=days)).strftime("%Y-%m-%d")
+
+
 def _picture(shape: dict[str, Any]) -> str:
     """A histogram of numbers with its range, or the most frequent categories."""
     if "histogram" in shape:
         counts, low, high = (shape["histogram"][key] for key in ("counts", "low", "high"))
+        show = _day if shape.get("role") == "date" else "{:,.6g}".format
         tallest = max(1, *counts)
         bars = "".join(
             f'<rect x="{6 * i}" y="{30 - 30 * n / tallest:.1f}" width="5" height="{30 * n / tallest:.1f}"/>'
             for i, n in enumerate(counts)
         )
         picture = f'<svg width="{6 * len(counts)}" height="30" role="img" aria-label="histogram">{bars}</svg>'
-        return f'{picture}<br><span class="soft">{low:.4g} to {high:.4g}, median {shape["median"]:.4g}</span>'
+        return f'{picture}<br><span class="soft">{show(low)} to {show(high)}, median {show(shape["median"])}</span>'
     if "top" in shape:
         total = max(1, sum(shape["top"].values()))
         return "<br>".join(
