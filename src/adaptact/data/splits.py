@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, StratifiedKFold
 
 from adaptact import config
 from adaptact.data.cells import as_text, numbers
@@ -169,24 +166,25 @@ def _fraction(share: float, most: int) -> tuple[int, int]:
 
 
 def _folds(units: np.ndarray, y: np.ndarray, task: Task, folds: int, seed: int) -> list[np.ndarray]:
-    """Rows of each fold: whole units, the classes spread evenly as far as units allow."""
-    first, unit = np.unique(units, return_index=True, return_inverse=True)[1:]
-    # small units of one class each can be dealt out like rows, in a hundredth of the time that groups take
-    alike = (y == y[first][unit]).all() and np.bincount(unit).max() * folds * 20 <= len(y)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of rare classes: :func:`check` names the one that is lacking
-        try:
-            if task == "regression":
-                cut = list(GroupKFold(folds, shuffle=True, random_state=seed).split(y, y, units))
-            elif alike:
-                cut = list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(first, y[first]))
-            else:
-                cut = list(StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(y, y, units))
-        except ValueError as error:  # every class has fewer rows than there are folds
-            raise DataError(f"the rows cannot be divided into {folds} parts: {error}") from None
-    if task == "classification" and alike:
-        return [np.flatnonzero(np.isin(unit, taken)) for _, taken in cut]
-    return [taken for _, taken in cut]
+    """Rows of each fold: whole units, large ones first, each to the fold that has least of its classes.
+
+    What StratifiedGroupKFold does, in a hundredth of its time for thousands of groups.
+    """
+    unit = np.unique(units, return_inverse=True)[1]
+    kinds = y if task == "classification" else np.zeros(len(y), dtype=np.int64)
+    counts = np.zeros((unit.max() + 1, kinds.max() + 1))
+    np.add.at(counts, (unit, kinds), 1)
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(len(counts))
+    order = order[np.argsort(-np.log2(counts.sum(axis=1)).astype(int)[order], kind="stable")]
+    weights = counts / np.maximum(counts.sum(axis=0), 1) + 1e-6 / len(y)  # of folds that are even, the smaller one
+    filled = np.zeros((folds, counts.shape[1]))
+    fold_of = np.empty(len(counts), dtype=np.int64)
+    for number in order:
+        fold_of[number] = fold = int((filled @ weights[number]).argmin())
+        filled[fold] += counts[number]
+    fold = generator.permutation(folds)[fold_of][unit]
+    return [np.flatnonzero(fold == which) for which in range(folds)]
 
 
 def moments(column: pd.Series, key: str = "data.time") -> np.ndarray:

@@ -69,8 +69,8 @@ def _findings(found: list[dict[str, Any]]) -> str:
     if not found:
         return "<p>None.</p>"
     lines = "".join(
-        f"<tr><td class=short>{f['level']}</td><td class=short>{escape(f['kind'].replace('_', ' '))}</td><td>{escape(f['detail'])}</td>"
-        f"<td>{escape(f['advice'])}</td></tr>"
+        f"<tr><td class=short>{f['level']}</td><td class=short>{escape(f['kind'].replace('_', ' '))}</td>"
+        f"<td>{escape(f['detail'])}</td><td>{escape(f['advice'])}</td></tr>"
         for f in found
     )
     return f"<table><tr><th>level</th><th>kind</th><th>what was found</th><th>what to do</th></tr>{lines}</table>"
