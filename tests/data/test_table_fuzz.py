@@ -53,8 +53,8 @@ ENCODINGS = ["utf-8", "utf-8", "utf-8-sig", "cp932", "cp1252", "utf-16", "latin-
 
 
 def seldom(draw: Callable[..., Any], usual: Any, odd: list[Any]) -> Any:
-    """So that most tables are good enough to get far: the last of eight possibilities is an odd one."""
-    return draw(st.sampled_from(odd)) if draw(st.integers(0, 7)) == 7 else usual
+    """So that most tables are good enough to get far: one in sixteen is odd."""
+    return draw(st.sampled_from(odd)) if draw(st.integers(0, 15)) == 9 else usual
 
 
 @st.composite

@@ -40,7 +40,7 @@ def mlp(
         (batch, *input_shape) in, (batch, n_outputs) out.
 
     Raises:
-        ValueError: a depth below the number of widths.
+        ValueError: a depth below the number of widths; embeddings of numbers without a layout.
 
     >>> mlp((4,), 2, widths=(8,), dropout=0.0)
     Sequential(
@@ -53,6 +53,8 @@ def mlp(
         raise ValueError(f"a depth of {depth} is less than the {len(widths)} widths")
     units = list(widths)
     units += units[-1:] * ((depth or 0) - len(units))
+    if numeric != "plain" and columns is None:
+        raise ValueError(f"numeric={numeric} is for the columns of data=table")
     layers: list[nn.Module] = [nn.Flatten()] if len(input_shape) > 1 else []
     d_in = math.prod(input_shape)
     if columns is not None:
