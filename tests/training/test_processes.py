@@ -1,6 +1,7 @@
 """Several processes: the same batches in total as one, and the same numbers."""
 
 import csv
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adaptact import config, data
+from adaptact import config, data, launcher
 from adaptact.data.module import BatchIndices
+from adaptact.errors import UserError
+from adaptact.training import processes
 from adaptact.training.processes import train_in_processes
 from adaptact.training.run import batch_norm_notes, train
 
@@ -61,8 +64,6 @@ def test_two_processes_agree_with_one(make_config: Make) -> None:
 @pytest.mark.slow
 def test_an_error_in_the_processes_is_one_message(make_config: Make) -> None:
     wrong = make_config({"trainer.strategy": "ddp", "trainer.devices": 2, "monitor": "val/rmse"})
-    from adaptact.errors import UserError
-
     with pytest.raises(UserError, match="val/accuracy"):
         train_in_processes(wrong, data.load(wrong.data), started=None)
 
@@ -81,3 +82,14 @@ def test_two_processes_with_batch_normalisation_note_it(make_config: Make, capfd
     assert record.status == "finished"
     assert capfd.readouterr().err.count("note: batch normalisation") == 1
     assert "batch normalisation" in (folder / "environment.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_record_of_before_is_not_that_of_a_resumed_run(make_config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = make_config({"trainer.max_epochs": 1})
+    _, folder = train(settings)
+    resumed = launcher.resumed([f"resume={folder}", "trainer.max_epochs=2"])
+    resumed.trainer.strategy, resumed.trainer.devices = "ddp", 2
+    monkeypatch.setattr(processes, "_work", os._exit)  # a process that ends without a word
+    with pytest.raises(UserError, match="lost one of its processes"):
+        train_in_processes(resumed, data.load(resumed.data), started=None)

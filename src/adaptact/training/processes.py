@@ -32,6 +32,7 @@ def train_in_processes(
     # all that can be wrong, before there is a folder
     build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.columns)
     folder = Path(settings.resume) if settings.resume else new_folder(settings, prepared)
+    before_it = _written(folder)  # a run that is resumed has a record already
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -62,7 +63,6 @@ def train_in_processes(
                 for process in work:
                     process.kill()
             time.sleep(0.05)
-        codes = [process.exitcode for process in work]
     finally:
         for process in work:
             process.kill()
@@ -71,11 +71,16 @@ def train_in_processes(
     messages = [receiver.recv() for receiver, _ in pipes if receiver.poll()]
     if messages:
         raise UserError(messages[0])
-    lost = any(codes) and not stopped  # a resumed run has the record of before
-    if lost or not (folder / "result.json").is_file():
+    if _written(folder) == before_it:
         why = f"was ended by {stopped[0]} before its first step" if stopped else "lost one of its processes"
         raise UserError(f"the run {why}: make train resume={folder} begins it again")
     return records.Record.load(folder), folder
+
+
+def _written(folder: Path) -> int | None:
+    """When the record of a run was written; None where there is none."""
+    path = folder / "result.json"
+    return path.stat().st_mtime_ns if path.is_file() else None
 
 
 def _work(
