@@ -183,8 +183,8 @@ def _folds(units: np.ndarray, y: np.ndarray, task: Task, folds: int, seed: int) 
     for number in order:
         fold_of[number] = fold = int((filled @ weights[number]).argmin())
         filled[fold] += counts[number]
-    fold = generator.permutation(folds)[fold_of][unit]
-    return [np.flatnonzero(fold == which) for which in range(folds)]
+    of_row = generator.permutation(folds)[fold_of][unit]
+    return [np.flatnonzero(of_row == which) for which in range(folds)]
 
 
 def moments(column: pd.Series, key: str = "data.time") -> np.ndarray:
