@@ -107,6 +107,11 @@ class TablePreparation:
         return Columns(len(self.bins), n_flags, tuple(self.cardinalities), edges)
 
     @property
+    def numeric(self) -> list[str]:
+        """Names of the features that are numbers, in their order."""
+        return next((columns for name, _, columns in self.transformer.transformers_ if name == "numeric"), [])
+
+    @property
     def width(self) -> int:
         """Number of features."""
         sizes = {name: len(columns) for name, _, columns in self.transformer.transformers_ if name != "remainder"}

@@ -66,10 +66,16 @@ def prepare(raw: Raw, options: config.Table) -> Prepared:
     for part in KEYS:
         y = values(raw.y[part], center, scale) if raw.task == "regression" else classes(raw.y[part])
         parts[part] = Part(preparation.transform(raw.frames[part]), y)
-    if not all(tensor.isfinite().all() for part in parts.values() for tensor in (part.x, part.y)):
-        raise DataError(
-            f"{options.path} has numbers that are too large to be scaled: blank them, they count as missing"
+    for tensors in parts.values():
+        columns = dict(
+            zip([*preparation.numeric, options.target], [*tensors.x.T[: len(preparation.numeric)], tensors.y])
         )
+        for name, column in columns.items():
+            if not column.isfinite().all():
+                raise DataError(
+                    f"column {name!r} of {options.path} has numbers that are too large to be scaled: blank them, they "
+                    "count as missing"
+                )
     return Prepared(
         name_of(options.path),
         raw.task,
