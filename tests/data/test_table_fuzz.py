@@ -24,7 +24,8 @@ from adaptact.jobs import train as train_job
 from adaptact.training.run import train
 
 Cells = dict[str, list[str]]
-EXAMPLES = int(os.environ.get("ADAPTACT_FUZZ", "60"))
+MORE = os.environ.get("ADAPTACT_FUZZ")  # so many random examples; without it the same ones each time
+EXAMPLES = int(MORE or "60")
 
 KINDS = [
     st.integers(-3, 3).map(str),
@@ -120,7 +121,7 @@ def finite_or_refused(path: Path, **options: Any) -> None:
         assert all(part.x[:, place].max() < size for part in data.parts.values())
 
 
-@settings(deadline=None, max_examples=EXAMPLES)
+@settings(deadline=None, derandomize=not MORE, max_examples=EXAMPLES)
 @given(tables())
 def test_any_table_is_prepared_with_finite_numbers_or_refused(scratch: Path, drawn: tuple[bytes, Any]) -> None:
     content, options = drawn
@@ -128,7 +129,7 @@ def test_any_table_is_prepared_with_finite_numbers_or_refused(scratch: Path, dra
     finite_or_refused(scratch, **options)
 
 
-@settings(deadline=None, max_examples=EXAMPLES)
+@settings(deadline=None, derandomize=not MORE, max_examples=EXAMPLES)
 @given(
     st.binary(max_size=60) | st.text(alphabet='a1,;"\n\r\t |', max_size=40).map(str.encode),
     st.sampled_from(["t.csv", "t.csv.gz", "t.xlsx", "t.parquet"]),
@@ -139,7 +140,7 @@ def test_any_bytes_are_a_table_or_refused(scratch: Path, content: bytes, name: s
     finite_or_refused(scratch.parent / name, target="a")
 
 
-@settings(deadline=None, max_examples=EXAMPLES // 2)
+@settings(deadline=None, derandomize=not MORE, max_examples=EXAMPLES // 2)
 @given(st.integers(0, 400), st.binary(min_size=1, max_size=3))
 def test_a_gzip_file_with_some_bytes_changed_is_a_table_or_refused(scratch: Path, place: int, change: bytes) -> None:
     whole = bytearray(gzip.compress("".join(["a,b\n", *(f"{i % 2},{i * 37 % 101}\n" for i in range(90))]).encode()))
@@ -162,7 +163,7 @@ def test_numbers_that_overflow_are_refused_or_stay_finite(tmp_path: Path, column
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=EXAMPLES // 2, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, derandomize=not MORE, max_examples=EXAMPLES // 2, suppress_health_check=[HealthCheck.too_slow])
 @given(tables(), st.sampled_from([{"name": "mlp"}, {"name": "mlp", "numeric": "piecewise"}, {"name": "tabm"}]))
 def test_any_table_trains_an_epoch_or_is_refused(
     scratch: Path, drawn: tuple[bytes, Any], model: dict[str, Any]
