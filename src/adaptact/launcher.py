@@ -20,7 +20,7 @@ import yaml
 
 from adaptact import config
 from adaptact.errors import ConfigError, UserError, did_you_mean
-from adaptact.records import conf_dir
+from adaptact.records import conf_dir, read_config
 
 MAKE_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*=")  # PYTHON=, TORCH_INDEX=: for the Makefile, not for the job
 
@@ -166,15 +166,9 @@ def resumed(words: list[str]) -> config.Config:
     """
     typed = dict(word.lstrip("+").split("=", 1) for word in words if "=" in word)
     folder = Path(typed.pop("resume")).absolute()
-    path = folder / "config.yaml"
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not isinstance(raw, dict):
-            raise ValueError("it holds no keys")
-    except FileNotFoundError:
-        raise UserError(f"resume={folder} is no run folder: it has no config.yaml") from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+    if not (folder / "config.yaml").is_file():
+        raise UserError(f"resume={folder} is no run folder: it has no config.yaml")
+    raw = read_config(folder)
     problems = [f"{word!r} is not of the form name=value" for word in words if "=" not in word]
     raw |= {"resume": str(folder), "trust": typed.pop("trust", None), "debug": typed.pop("debug", "false") == "true"}
     for key, value in typed.items():

@@ -110,6 +110,24 @@ def write_yaml(path: Path, plain: Any) -> None:
     write_text(path, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
 
 
+def read_config(folder: Path) -> dict[str, Any]:
+    """``config.yaml`` of a run folder as plain values; nothing in it is executed.
+
+    Raises:
+        UserError: no such file, or one that holds no keys.
+    """
+    path = folder / "config.yaml"
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(raw, dict):
+            raise ValueError("it holds no keys")
+        return raw
+    except FileNotFoundError:
+        raise UserError(f"{folder} is no run folder: it has no config.yaml") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+
+
 def safe_name(text: str) -> str:
     """``text`` as part of a file name that every file system takes; letters of any script stay.
 

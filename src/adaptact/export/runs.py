@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-import yaml
 from torch import nn
 
 from adaptact import config, records
@@ -73,15 +72,8 @@ class TableRun:
 
 
 def load_settings(folder: Path, trust: str | None) -> config.Config:
-    path = folder / "config.yaml"
+    raw = records.read_config(folder)
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not isinstance(raw, dict):
-            raise ValueError("it holds no keys")
         return config.from_dict({**raw, "resume": None, "trust": trust})
-    except FileNotFoundError:
-        raise UserError(f"{folder} is no run folder: it has no config.yaml") from None
     except ConfigError as error:
-        raise ConfigError([f"{path}: {problem}" for problem in error.problems]) from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+        raise ConfigError([f"{folder / 'config.yaml'}: {problem}" for problem in error.problems]) from None
