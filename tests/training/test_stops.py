@@ -28,25 +28,21 @@ Make = Callable[..., config.Config]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_is_recorded_and_can_be_resumed(make_config: Make, number: signal.Signals) -> None:
-    settings = make_config({"trainer.max_epochs": 2000, "monitor": "val/log_loss", "logger.tensorboard": True})
-    settings.trainer.early_stopping_patience = None
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-            train(settings)
-            code = 0
-        finally:
-            os._exit(code)
-    deadline = time.monotonic() + 60
-    while not list(Path(settings.output_dir).glob("*/checkpoints/last.ckpt")) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    time.sleep(0.3)
-    os.kill(child, number)
-    assert os.WEXITSTATUS(os.waitpid(child, 0)[1]) == 0
-    (folder,) = Path(settings.output_dir).glob("*")
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_interrupted_run_is_recorded_and_can_be_resumed(tmp_path: Path, number: signal.Signals, times: int) -> None:
+    words = ["data=wine", "activation=sgblend", "trainer.max_epochs=100000", "trainer.early_stopping_patience=null"]
+    command = [sys.executable, "-m", "adaptact", "train", *words, f"output_dir={tmp_path}", "trainer.accelerator=cpu"]
+    with subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("*/checkpoints/last.ckpt")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.3)
+        for _ in range(times):
+            process.send_signal(number)
+        stderr = process.stderr.read().decode() if process.stderr else ""
+        assert process.wait(60) == 128 + number, stderr
+    assert "Traceback" not in stderr
+    (folder,) = tmp_path.glob("*")
     record = records.Record.load(folder)
     assert record.status == "interrupted"
     assert number.name in str(record.reason)

@@ -21,7 +21,9 @@ class Interrupted(BaseException):
 class Signals(L.Callback):
     """Turns SIGINT and SIGTERM into :class:`Interrupted` while the fit runs; elsewhere they do what they did.
 
-    One that comes while the fit is still set up waits for the first epoch: then there is a checkpoint.
+    The first one waits for the end of the batch: an exception out of a signal handler can strike anywhere,
+    in the middle of a file that is written or of a callback from C++, where it ends the process. A second one
+    does not wait.
     """
 
     def __init__(self) -> None:
@@ -33,13 +35,17 @@ class Signals(L.Callback):
         self._set(self._wait)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if self._waiting is None:
-            self._set(self._wait)  # Lightning has put its own in the way by now
+        # Lightning has put its own in the way by now
+        self._set(self._wait if self._waiting is None else self._raise)
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._set(self._raise)
-        if self._waiting is not None:
-            self._raise(self._waiting)
+        self._raise_if_asked()
+
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
+        self._raise_if_asked()
+
+    def on_validation_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
+        self._raise_if_asked()
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         if not isinstance(exception, Interrupted):
@@ -52,10 +58,14 @@ class Signals(L.Callback):
 
     def _wait(self, number: int, frame: FrameType | None = None) -> None:
         self._waiting = number
-        self.restore()  # who asks again does not want to wait
+        self._set(self._raise)
+
+    def _raise_if_asked(self) -> None:
+        if self._waiting is not None:
+            self._raise(self._waiting)
 
     def _raise(self, number: int, frame: FrameType | None = None) -> None:
-        self._set(signal.SIG_IGN)  # asked once is enough; the record is written in peace
+        self._set(signal.SIG_IGN)  # the record is written in peace
         raise Interrupted(number)
 
     def restore(self) -> None:
