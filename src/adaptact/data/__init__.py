@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adaptact import config
 from adaptact.data.parts import PARTS, Part, Prepared
+from adaptact.trust import import_trusted
 
 __all__ = ["PARTS", "Part", "Prepared", "load"]
 
@@ -23,6 +24,7 @@ def load(options: config.Data, trust: str | None = None) -> Prepared:
 
         return idx.load(options)
     if isinstance(options, config.CustomData):
+        import_trusted(options.target_class, trust)  # says what is missing before slow imports
         from adaptact.data import custom
 
         return custom.load(options, trust)

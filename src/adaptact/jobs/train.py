@@ -34,6 +34,9 @@ def run(settings: Config) -> Path:
         prepared, warnings = load(settings)  # what is wrong with the data is said before the slow imports
         reading = time.perf_counter() - reading
         check(settings, prepared)
+        from adaptact.training.build import build_network
+
+        build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.columns)  # the same for the network
         from adaptact.training.run import train
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
@@ -86,8 +89,10 @@ def load(settings: Config) -> tuple[Prepared, list[str]]:
     if not isinstance(settings.data, config.Table) or settings.resume is not None:
         return data.load(settings.data, settings.trust), []
     from adaptact.data import checking, table
+    from adaptact.training.checks import check_target
 
     raw = table.read_and_split(settings.data)
+    check_target(settings, raw)  # before the preparation and its imports
     found = [f for f in checking.findings(raw, settings.data) if f.level != checking.INFO]
     return table.prepare(raw, settings.data), [f"{finding.detail}: {finding.advice}" for finding in found]
 

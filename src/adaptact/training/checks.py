@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from adaptact import config
 from adaptact.data import Prepared
+from adaptact.data.parts import Task
 from adaptact.errors import ConfigError, DataError
+
+
+class Target(Protocol):
+    """What is to be predicted: a table that has been read, or data that is prepared."""
+
+    @property
+    def task(self) -> Task: ...
+    @property
+    def labels(self) -> list[str]: ...
+
+
+def check_target(settings: config.Config, target: Target) -> None:
+    """Raise ConfigError where a configuration does not go with what is to be predicted."""
+    monitored_metric(settings, target)
+    two_classes(settings.data, target)
+    if settings.imbalance != "none" and target.task == "regression":
+        raise ConfigError([f"imbalance={settings.imbalance} is for classes, and this is a regression: leave it out"])
 
 
 def check(settings: config.Config, prepared: Prepared) -> None:
     """Raise ConfigError or DataError where a configuration does not go with its data or with this machine."""
-    monitored_metric(settings, prepared)
-    two_classes(settings.data, prepared)
-    if settings.imbalance != "none" and prepared.task == "regression":
-        raise ConfigError([f"imbalance={settings.imbalance} is for classes, and this is a regression: leave it out"])
+    check_target(settings, prepared)
     size, rows = settings.data.batch_size, len(prepared.parts["train"])
     if size > rows:
         raise DataError(f"data.batch_size={size} is more than the {rows} training rows: set a smaller one")
@@ -21,33 +38,33 @@ def check(settings: config.Config, prepared: Prepared) -> None:
     hardware.precision(settings.trainer, hardware.accelerator(settings.trainer))
 
 
-def two_classes(options: config.Data, prepared: Prepared) -> None:
+def two_classes(options: config.Data, target: Target) -> None:
     """Raise where something is set that only two classes have, or a label that there is not."""
     if not isinstance(options, config.Table):
         return
     wanted = [key for key in ("positive", "cost_fp", "cost_fn") if getattr(options, key) is not None]
-    if wanted and len(prepared.labels) != 2:
-        what = f"{len(prepared.labels)} classes" if prepared.labels else "a quantity"
+    if wanted and len(target.labels) != 2:
+        what = f"{len(target.labels)} classes" if target.labels else "a quantity"
         raise ConfigError([f"data.{wanted[0]} is for two classes, and {options.target!r} has {what}: leave it out"])
-    if options.positive is not None and options.positive not in prepared.labels:
+    if options.positive is not None and options.positive not in target.labels:
         raise ConfigError(
-            [f"data.positive={options.positive} is no label of {options.target!r}; it has {', '.join(prepared.labels)}"]
+            [f"data.positive={options.positive} is no label of {options.target!r}; it has {', '.join(target.labels)}"]
         )
 
 
-def monitored_metric(settings: config.Config, prepared: Prepared) -> tuple[str, str]:
+def monitored_metric(settings: config.Config, target: Target) -> tuple[str, str]:
     """Name and mode of the metric that picks the best checkpoint.
 
     Raises:
         ConfigError: a metric of the other task.
     """
-    known = config.METRICS[prepared.task]
+    known = config.METRICS[target.task]
     name = settings.monitor.removeprefix("val/")
     if name == "auto":
-        two = "auroc" if len(prepared.labels) == 2 else "accuracy"
-        name = two if prepared.task == "classification" else "rmse"
+        two = "auroc" if len(target.labels) == 2 else "accuracy"
+        name = two if target.task == "classification" else "rmse"
     if name not in known:
         raise ConfigError(
-            [f"monitor=val/{name}: this is a {prepared.task}; it has {', '.join('val/' + k for k in known)}"]
+            [f"monitor=val/{name}: this is a {target.task}; it has {', '.join('val/' + k for k in known)}"]
         )
     return f"val/{name}", known[name]
