@@ -1,0 +1,1 @@
+"""Comparisons of activations: plans and their runs, pairing, statistics, verdicts. Knows records, never networks."""
