@@ -18,7 +18,7 @@ comma := ,
 STAMP := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 RUN := $(VENV)/bin/python -m adaptact --make
 
-.PHONY: help setup train check-data predict tensorboard test lint
+.PHONY: help setup train compare check-data predict tensorboard test lint
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | awk -F@ '{printf "%-22s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 train: $(STAMP) ## train one network: make train activation=sgblend
 	@$(RUN) train
+
+compare: $(STAMP) ## is it better? make compare activations=gelu,silu,sgblend seeds=8
+	@$(RUN) compare
 
 check-data: $(STAMP) ## look at a table first: make check-data data=table data.path=my.csv data.target=churn
 	@$(RUN) check-data

@@ -24,6 +24,9 @@ class Activation:
     sites: list[str] | None = option(None, "swap only at these sites: glob patterns over their dotted paths")
     only: list[str] | None = option(None, "swap only activations of these kinds, as in [GELU, ReLU]")
     preserve: bool = option(False, "start as the function that stood there, so that a trained network keeps its output")
+    start: dict[str, Any] | None = option(
+        None, "start values of single sites, {site: {parameter: value}}; written by comparisons"
+    )
 
 
 @dataclass
@@ -206,6 +209,7 @@ class Data:
     name: str = option("", "the data set")
     batch_size: int = option(64, "rows per step", ge=1)
     split_seed: int = option(0, "seed of the split into training, validation and test part", ge=0)
+    order_seed: int | None = option(None, "seed of the order of training rows; null: seed", ge=0)
     val_size: float = option(0.2, "share of rows for validation", gt=0, lt=1)
     resident: Literal["auto", "true", "false"] = option(
         "auto", "keep all tensors on the device; auto: if they take less than a quarter of its free memory"

@@ -240,6 +240,33 @@ def run_job(
         raise UserError(f"{len(failures)} of {len(outcomes)} runs failed, with the messages above")
 
 
+def compose(words: list[str]) -> config.Config:
+    """One checked configuration from words, without running anything.
+
+    Raises:
+        ConfigError: with all problems; also words that ask for several runs.
+    """
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    groups = group_choices(words)
+    prepared, several, problems = hydra_words(words, groups)
+    if several:
+        problems.append("a comparison takes one value of each key: only activations and seeds are varied")
+    own = [f"file://{folder.absolute()}" for folder in conf_folders(words)[1:]]
+    overrides = [word for word in prepared if "=" in word and not word.startswith("-")]
+    overrides += [f"hydra.searchpath=[{','.join(map(_quote, own))}]"] if own else []
+    try:
+        with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            composed: Any = OmegaConf.to_container(hydra.compose("train", overrides), resolve=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError([*problems, str(error).strip()]) from error
+    composed.pop("sweep", None)
+    return _checked(composed, problems)
+
+
 def _checked(composed: Any, problems: list[str]) -> config.Config:
     """The configuration, or an error that has the problems of the words and those of the values together."""
     try:

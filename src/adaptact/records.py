@@ -20,6 +20,7 @@ import yaml
 from adaptact.errors import UserError
 
 SCHEMA = 1
+PLANNED_FILE = "planned.json"  # what a run of a comparison leaves beside its record
 SCHEMA_FILE = Path(__file__).parent / "schemas" / "result.json"
 
 

@@ -116,6 +116,8 @@ class Checker:
             if text in choices:
                 return text
             self.problems.append(f"{name} {value!r} is unknown. {did_you_mean(str(value), choices)}")
+        elif origin is dict and isinstance(value, Mapping):
+            return {str(key): item for key, item in value.items()}
         elif origin is list:
             items = list(value) if isinstance(value, (list, tuple)) else [value]
             return [self._convert(item, typing.get_args(target)[0], name) for item in items if item is not None]
@@ -128,9 +130,15 @@ class Checker:
         elif target is str and isinstance(value, (str, int, float)):
             return str(value)
         else:
-            words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+            words = {
+                bool: "true or false",
+                int: "a whole number",
+                float: "a number",
+                str: "text",
+                dict: "a set of keys",
+            }
             optional = " or null" if len(members) > 1 else ""
-            self.problems.append(f"{name} must be {words.get(target, target)}{optional}, not {value!r}")
+            self.problems.append(f"{name} must be {words.get(origin or target, target)}{optional}, not {value!r}")
         return None
 
     def _check_range(self, value: Any, bounds: Mapping[str, Any], name: str) -> None:

@@ -19,12 +19,17 @@ GAP_ELEMENTS = 16_384
 
 @dataclass(frozen=True)
 class Inputs:
-    """Inputs of a site: quantiles 0.001 and 0.999 as range, and counts of equal bins over it."""
+    """Inputs of a site: quantiles 0.001 and 0.999 as range, and counts of equal bins over it.
+
+    Args:
+        moved: root mean square, over these inputs, of how far the curve is from the one it started as.
+    """
 
     low: float
     high: float
     counts: list[float]
     gap: float | None
+    moved: float | None = None
 
 
 def gap(module: nn.Module, x: Tensor) -> Tensor | None:
@@ -62,9 +67,21 @@ def watch(modules: dict[str, nn.Module], see: Any) -> Iterator[None]:
             hook.remove()
 
 
+def moved(module: nn.Module, start: nn.Module, x: Tensor) -> float:
+    """Root mean square of the difference between an activation and the one it started as, over ``x``."""
+    with torch.no_grad():
+        wide = x.detach().to(torch.promote_types(x.dtype, torch.float32))
+        # not module(wide): that would call the hooks that watch it
+        return (module.forward(wide) - start.to(x.device).forward(wide)).square().mean().sqrt().item()
+
+
 @torch.no_grad()
-def observe(network: nn.Module, x: Tensor) -> dict[str, Inputs]:
-    """Run the network on ``x`` in eval mode and describe the inputs of every site."""
+def observe(network: nn.Module, x: Tensor, starts: dict[str, nn.Module] | None = None) -> dict[str, Inputs]:
+    """Run the network on ``x`` in eval mode and describe the inputs of every site.
+
+    Args:
+        starts: copies of the activations as they were before the training.
+    """
     seen: dict[str, Inputs] = {}
 
     def see(name: str, module: nn.Module, value: Tensor) -> None:
@@ -76,7 +93,9 @@ def observe(network: nn.Module, x: Tensor) -> dict[str, Inputs]:
         low, high = torch.quantile(sample, torch.tensor([0.001, 0.999], device=flat.device)).tolist()
         counts = torch.histc(flat.cpu(), BINS, low, high) if high > low else torch.zeros(BINS)
         difference = gap(module, value)
-        seen[name] = Inputs(low, high, counts.tolist(), None if difference is None else difference.item())
+        start = (starts or {}).get(name)
+        how_far = None if start is None else moved(module, start, value)
+        seen[name] = Inputs(low, high, counts.tolist(), None if difference is None else difference.item(), how_far)
 
     training = network.training
     network.eval()
@@ -88,8 +107,14 @@ def observe(network: nn.Module, x: Tensor) -> dict[str, Inputs]:
     return seen
 
 
-def describe_layers(network: nn.Module, inputs: dict[str, Inputs]) -> list[dict[str, Any]]:
-    """The "layers" of a record: name, kind, every parameter (per channel the mean, and all values), the gap."""
+def describe_layers(
+    network: nn.Module, inputs: dict[str, Inputs], starts: dict[str, nn.Module] | None = None
+) -> list[dict[str, Any]]:
+    """The "layers" of a record: name, kind, every parameter (per channel the mean, and all values), the gap.
+
+    With ``starts``, copies of the activations as they were: also the parameters' start values, and how far the curve
+    moved over the site's inputs.
+    """
     layers = []
     for name, module in named_activations(network).items():
         layer: dict[str, Any] = {"name": name, "kind": type(module).__name__}
@@ -98,5 +123,8 @@ def describe_layers(network: nn.Module, inputs: dict[str, Inputs]) -> list[dict[
             if value.numel() > 1:
                 layer[f"{key}_channels"] = value.tolist()
         layer["gap"] = inputs[name].gap if name in inputs else None
+        if starts is not None:
+            layer["moved"] = inputs[name].moved if name in inputs else None
+            layer["start"] = {key: value.mean().item() for key, value in learned_values(starts[name]).items()}
         layers.append(layer)
     return layers

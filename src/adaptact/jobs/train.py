@@ -59,7 +59,7 @@ def run(settings: Config) -> Path:
     console.print(results_table(record))
     if record.decision is not None:
         console.print(escape(decision_line(record.decision)))
-    if record.layers and any("gap" in layer and len(layer) > 3 for layer in record.layers):
+    if record.layers and any(layer.get("start") for layer in record.layers):
         console.print(layers_table(record))
     if record.status != "finished":
         console.print(escape(f"{record.status}: {record.reason}"))
@@ -137,12 +137,14 @@ def caption(record: Record) -> str:
 
 def layers_table(record: Record) -> Table:
     """What each activation learned. Where the gap is small, alpha says little."""
-    keys = dict.fromkeys(k for layer in record.layers for k, v in layer.items() if isinstance(v, float) and k != "gap")
+    keys = dict.fromkeys(
+        k for layer in record.layers for k, v in layer.items() if isinstance(v, float) and k not in {"gap", "moved"}
+    )
     table = Table(title="learned activations", title_justify="left")
     table.add_column("site")
-    for key in (*keys, "gap"):
+    for key in (*keys, "gap", "moved"):
         table.add_column(key, justify="right")
     for layer in record.layers:
-        cells = ("-" if layer.get(key) is None else f"{layer[key]:.3f}" for key in (*keys, "gap"))
+        cells = ("-" if layer.get(key) is None else f"{layer[key]:.3f}" for key in (*keys, "gap", "moved"))
         table.add_row(escape(layer["name"]), *cells)
     return table

@@ -68,6 +68,10 @@ def activation_factory(settings: config.Config) -> Any:
     per_channel, channel_dim = arguments.pop("per_channel", False), arguments.pop("channel_dim", 1)
 
     def make(site: Site) -> nn.Module:
+        if options.start is not None:
+            if site.name not in options.start:
+                raise ValueError(f"activation.start has no values for the site {site.name!r}")
+            return create(options.kind, **{**arguments, **options.start[site.name]})
         if not per_channel:
             return create(options.kind, **arguments)
         if site.shape is None:

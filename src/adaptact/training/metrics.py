@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
+import numpy as np
 import torch
 import torchmetrics.functional as TF
 import torchmetrics.functional.classification as TFC
@@ -110,3 +112,20 @@ def regression_metrics(predictions: Tensor, targets: Tensor) -> dict[str, Tensor
         if enough
         else torch.tensor(float("nan")),
     }
+
+
+def metric_of_arrays(name: str) -> Callable[[np.ndarray, np.ndarray], float]:
+    """A metric as ``f(targets, predictions)`` of arrays, signed so that higher is better.
+
+    Shape:
+        (rows,) and probabilities (rows, classes), or values (rows,) of both.
+    """
+    task = next(task for task, names in config.METRICS.items() if name in names)
+    sign = 1 if config.METRICS[task][name] == "max" else -1
+
+    def metric(targets: np.ndarray, predictions: np.ndarray) -> float:
+        y, p = torch.from_numpy(targets), torch.from_numpy(predictions).double()
+        found = regression_metrics(p, y) if task == "regression" else classification_metrics(p.log(), y)
+        return sign * found[name].item()
+
+    return metric

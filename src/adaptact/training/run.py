@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import io
 import logging
 import os
 import shlex
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.loggers.logger import DummyLogger
@@ -28,6 +31,7 @@ from adaptact.callbacks.stability import StabilityMonitor
 from adaptact.data import Prepared
 from adaptact.data.module import DataModule
 from adaptact.errors import UserError
+from adaptact.surgery import named_activations
 from adaptact.training import hardware, summary
 from adaptact.training.build import build_network, seed_all
 from adaptact.training.checkpoints import (
@@ -64,6 +68,7 @@ def train(
     folder: Path | None = None,
     started: float | None = None,
     import_s: float | None = None,
+    quiet: bool = False,
 ) -> tuple[records.Record, Path]:
     """Train, evaluate the best checkpoint once on the test part, and leave a run folder.
 
@@ -76,6 +81,7 @@ def train(
         folder: an empty run folder; by default a new one is made. All processes of a run share one.
         started: ``time.time()`` at the start of the process, for ``first_step_s``; by default now.
         import_s: seconds that imports took, for the record.
+        quiet: say nothing on the screen, as one run of many.
 
     Returns:
         The record, as in ``result.json``, and the run folder.
@@ -91,7 +97,9 @@ def train(
     check(settings, prepared)
     monitor, mode = monitored_metric(settings, prepared)
     network = build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.columns)
-    module = DataModule(prepared, settings.data, settings.seed)
+    starts = {name: copy.deepcopy(activation) for name, activation in named_activations(network).items()}
+    order = settings.seed if settings.data.order_seed is None else settings.data.order_seed
+    module = DataModule(prepared, settings.data, order)
     learner = Learner(
         network,
         task=prepared.task,
@@ -110,9 +118,8 @@ def train(
     first = not several or os.environ.get("LOCAL_RANK", "0") == "0"  # of the processes the one that writes
     folder, last = open_folder(settings, prepared, learner, folder)
     if first:
-        describe_run(
-            folder, settings, prepared, device, precision, batch_norm_notes(network, device) if several else []
-        )
+        notes = batch_norm_notes(network, device) if several else []
+        describe_run(folder, settings, prepared, device, precision, notes, quiet=quiet)
     if settings.compile:
         network.compile()
     stability = StabilityMonitor(settings.log_every_n_steps, settings.data.batch_size, settings.max_nonfinite_steps)
@@ -121,7 +128,7 @@ def train(
     snapshots, signals = CurveSnapshots(), Signals()
     callbacks: list[L.Callback] = [stability, history, ActivationMonitor(), signals]
     callbacks += [snapshots] if settings.logger.tensorboard and settings.logger.curves else []
-    callbacks += [ProgressLine(monitor)] if first else []
+    callbacks += [ProgressLine(monitor)] if first and not quiet else []
     callbacks += [RandomState(prepared.fingerprint), checkpoints]
     if patience := settings.trainer.early_stopping_patience:
         callbacks.append(EarlyStopping(monitor, patience=patience, mode=mode, check_on_train_epoch_end=False))
@@ -166,7 +173,7 @@ def train(
         weights = next(network.parameters())
         like_weights = weights.device, weights.dtype
         together = stopped is None or not sharded  # interrupted processes don't wait for each other's shards
-        inputs = observe(network, prepared.parts["val"].x[:OBSERVED_ROWS].to(*like_weights)) if together else {}
+        inputs = observe(network, prepared.parts["val"].x[:OBSERVED_ROWS].to(*like_weights), starts) if together else {}
         monitored = history.monitored(monitor)
         status, reason = summary.outcome(monitored, stopped, stability.diverged)
         rows = len(prepared.parts["train"]) * len(history.rows)
@@ -201,7 +208,7 @@ def train(
                 if together
                 else None,
             },
-            layers=describe_layers(network, inputs),
+            layers=describe_layers(network, inputs, starts),
             versions=hardware.versions(),
             device=hardware.device_name(device),
             decision=decision_of_run(settings.data, prepared, predictions) if stopped is None else None,
@@ -215,6 +222,8 @@ def train(
             logger.save()
             logger.finalize("success")
         if first:
+            if "test" in predictions:
+                write_outputs(folder, *predictions["test"])
             record.save(folder)
     finally:
         signals.restore()
@@ -263,6 +272,17 @@ def new_folder(settings: config.Config, prepared: Prepared) -> Path:
     )
 
 
+def write_outputs(folder: Path, predictions: np.ndarray, targets: np.ndarray) -> None:
+    """``outputs.npz``: what the network says of each test row, and what is true of it, in the order of the rows.
+
+    Shape:
+        probabilities (rows, classes) and class numbers (rows,), or values (rows,) of both in the target's unit.
+    """
+    content = io.BytesIO()
+    np.savez(content, predictions=predictions, targets=targets)
+    records.write_bytes(folder / "outputs.npz", content.getvalue())
+
+
 def load_best(learner: Learner, folder: Path) -> int | None:
     """Give the learner the weights of the best checkpoint and return its epoch; None where there is none yet."""
     path = folder / "checkpoints" / "best.ckpt"
@@ -303,7 +323,14 @@ def batch_norm_notes(network: nn.Module, device: str) -> list[str]:
 
 
 def describe_run(
-    folder: Path, settings: config.Config, prepared: Prepared, device: str, precision: str, notes: list[str]
+    folder: Path,
+    settings: config.Config,
+    prepared: Prepared,
+    device: str,
+    precision: str,
+    notes: list[str],
+    *,
+    quiet: bool = False,
 ) -> None:
     """Write what is known before the first step: configuration, environment, preparation."""
     (folder / "checkpoints").mkdir(exist_ok=True)
@@ -319,7 +346,7 @@ def describe_run(
     records.write_json(folder / "environment.json", environment)
     if len(prepared.labels) == 2:
         notes.append(f"auroc and average_precision are those of {prepared.labels[1]!r} against {prepared.labels[0]!r}")
-    for note in notes:
+    for note in [] if quiet else notes:
         print(f"note: {note}", file=sys.stderr)
     if prepared.preparation is not None:
         prepared.preparation.save(folder / "preparation")

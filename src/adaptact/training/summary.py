@@ -11,7 +11,7 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
-from matplotlib import font_manager, rc_context
+from matplotlib import rc_context
 from matplotlib.image import imsave
 from torch import nn
 
@@ -21,6 +21,7 @@ from adaptact.callbacks.diagnostics import draw_confusion, draw_reliability
 from adaptact.callbacks.sites import Inputs, eagerly
 from adaptact.data import Prepared
 from adaptact.data.module import DataModule
+from adaptact.fonts import east_asian_fonts
 from adaptact.surgery import named_activations
 from adaptact.training.learner import Learner
 
@@ -104,21 +105,6 @@ def draw_pictures(
             image = to_image(figure)
             logger.experiment.add_image(tag, image, learner.trainer.global_step, dataformats="HWC")
             imsave(folder / "figures" / f"{records.safe_name(tag)}.png", image)
-
-
-def east_asian_fonts() -> list[str]:
-    """Fonts of this machine that have Japanese letters, for labels of any script."""
-    known = [
-        "Noto Sans CJK JP",
-        "IPAexGothic",
-        "Yu Gothic",
-        "Meiryo",
-        "Hiragino Sans",
-        "MS Gothic",
-        "Noto Serif CJK JP",
-    ]
-    installed = set(font_manager.get_font_names())
-    return [name for name in known if name in installed]
 
 
 def hyperparameters(settings: config.Config) -> dict[str, Any]:

@@ -1,0 +1,122 @@
+"""Runs of a plan as they lie on disk, and the scores that go into the statistics."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adaptact import records
+from adaptact.compare.plan import Arm, Plan, Run, with_learned_values
+from adaptact.errors import UserError
+
+FINAL = {"finished", "diverged", "failed"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one run. ``record`` is None where it failed or was not made yet."""
+
+    run: Run
+    arm: Arm
+    folder: Path
+    status: str
+    reason: str | None = None
+    seconds: float | None = None
+    constant: dict[str, dict[str, float]] | None = None
+    record: records.Record | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.status in FINAL
+
+    @property
+    def failed(self) -> bool:
+        """Counts against its arm: it diverged, or its code raised an error."""
+        return self.status in {"diverged", "failed"}
+
+    def score(self, metric: str, part: str = "test") -> float | None:
+        """A metric of the run; one that did not come to a good end scores as a prediction that is always the same.
+
+        None where even that is not known.
+        """
+        if self.status == "finished" and self.record is not None:
+            value = self.record.metrics[part].get(metric)
+            if value is not None and math.isfinite(value):
+                return float(value)
+        value = (self.constant or {}).get(part, {}).get(metric)
+        return None if value is None else float(value)
+
+
+def read_result(folder: Path, run: Run, arm: Arm) -> Result:
+    """A run's result; with status "missing" where it is not there, is not whole or is of another plan."""
+    target = folder / run.folder
+    try:
+        plain = json.loads((target / records.PLANNED_FILE).read_text(encoding="utf-8"))
+        if plain["hash"] != run.hash or plain["status"] not in FINAL:
+            return Result(run, arm, target, "missing")
+        record = None if plain["status"] == "failed" else records.Record.load(target)
+        return Result(run, arm, target, plain["status"], plain["reason"], plain["seconds"], plain["constant"], record)
+    except (OSError, ValueError, KeyError, TypeError, UserError):
+        return Result(run, arm, target, "missing")
+
+
+def settled(plan: Plan, arm: Arm, folder: Path) -> Arm | None:
+    """The arm with all its settings; None for a control whose values the other runs have still to learn."""
+    if arm.control != "learned":
+        return arm
+    adaptive = plan.arm(str(arm.of))
+    found = [read_result(folder, run, adaptive) for run in plan.runs(adaptive)]
+    if not all(result.ended for result in found):
+        return None
+    layers = [result.record.layers for result in found if result.status == "finished" and result.record]
+    return with_learned_values(arm, layers) if layers else None
+
+
+def results(plan: Plan, folder: Path) -> Iterator[Result]:
+    """All runs of the plan in its order, arm by arm."""
+    for arm in plan.arms:
+        whole = settled(plan, arm, folder)
+        if whole is not None:
+            for run in plan.runs(whole):
+                yield read_result(folder, run, whole)
+
+
+def table(found: list[Result], metric: str) -> list[dict[str, Any]]:
+    """The rows of ``runs.csv``: one per run, all numbers that the statistics are made of."""
+    rows = []
+    for result in found:
+        record = result.record
+        row: dict[str, Any] = {
+            "arm": result.arm.name,
+            "role": result.arm.role,
+            "seed": result.run.seed,
+            "fold": result.run.fold,
+            "status": result.status,
+            "score": result.score(metric),
+            "reason": result.reason,
+            "folder": result.run.folder,
+            "seconds": result.seconds,
+            "hash": result.run.hash,
+        }
+        if record is not None:
+            row |= {f"n_{part}": n for part, n in record.data["rows"].items()}
+            row |= {f"{part}/{name}": v for part, found in record.metrics.items() for name, v in found.items()}
+            row |= {f"stability/{name}": v for name, v in record.stability.items() if name != "first_nonfinite"}
+            row |= {"best_epoch": record.monitor["best_epoch"], "fit_s": record.speed["fit_s"]}
+        rows.append(row)
+    return rows
+
+
+def as_csv(rows: list[dict[str, Any]]) -> str:
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

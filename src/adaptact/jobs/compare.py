@@ -1,0 +1,262 @@
+"""``compare``: a plan, its runs in worker processes, and a report that says adopt, equivalent, reject or undecided."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from adaptact import config, launcher, records
+from adaptact.compare.options import Comparison, read_words
+from adaptact.compare.plan import Arm, Plan, Run, arms_of, code_version, earlier_uses, settle
+from adaptact.errors import ConfigError
+
+if TYPE_CHECKING:
+    from adaptact.data import Prepared
+
+DEFAULTS = {"logger": "logger=none"}  # a run of many needs no dashboard of its own; typed words win
+RELATIVE = {"log_loss", "rmse", "mae", "r2"}
+
+
+def run(words: list[str]) -> None:
+    """Compare activations over paired seeds; the last line on stdout is the folder of the comparison."""
+    options, rest = read_words(words)
+    settings = configurations(options, rest)
+    with Console(stderr=True).status("loading torch and the data"):
+        prepared, fixed_test = load(next(iter(settings.values())), options)
+        checks(settings, prepared)
+        plan = plan_of(options, settings, prepared, fixed_test, words)
+        from adaptact.compare.executor import cores
+    parent = records.project_root() / options.output_dir
+    name = options.name or f"{prepared.name}-{next(iter(settings.values())).model.name}-{plan.hash[:8]}"
+    folder = parent / records.safe_name(name)
+    plan = settle(folder, plan)
+    for change in plan.changes:
+        print(f"note: changed since the plan was written: {change['what']}", file=sys.stderr)
+    first = next(iter(settings.values()))
+    on_gpu = _accelerator(first) == "gpu"
+    workers = options.compare.workers or (1 if on_gpu else cores())
+    train_all(plan, folder, workers=workers, backend=options.compare.backend, trust=first.trust)
+    cost = measure(plan, folder, settings, prepared) if options.compare.cost else None
+    from adaptact.report.comparison import print_summary, write_report
+    from adaptact.training.metrics import metric_of_arrays
+
+    report = write_report(plan, folder, metric_of=metric_of_arrays, cost=cost, earlier_uses=earlier_uses(parent, plan))
+    print_summary(report, Console(width=None if sys.stdout.isatty() else 120))
+    print(folder, flush=True)
+
+
+def configurations(options: Comparison, rest: list[str]) -> dict[str, config.Config]:
+    """A checked configuration per activation.
+
+    Raises:
+        ConfigError: with the problems of all arms, each once.
+    """
+    typed = {word.lstrip("+").partition("=")[0] for word in rest}
+    words = [*rest, *(word for key, word in DEFAULTS.items() if key not in typed)]
+    found: dict[str, config.Config] = {}
+    problems: list[str] = []
+    for activation in dict.fromkeys(options.activations):
+        try:
+            found[activation] = launcher.compose([*words, f"activation={activation}"])
+            found[activation].references = False  # once per split, not once per run
+        except ConfigError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def load(settings: config.Config, options: Comparison) -> tuple[Prepared, bool]:
+    """The data of the first seed, and whether all seeds share their test rows.
+
+    Raises:
+        DataError, ConfigError: whatever is wrong with it.
+    """
+    import dataclasses
+
+    from adaptact import data
+
+    seeds = options.seeds[:2] if "split" in options.compare.vary else [settings.data.split_seed]
+    found = [data.load(dataclasses.replace(settings.data, split_seed=seed), settings.trust) for seed in seeds]
+    tests = [prepared.parts["test"] for prepared in found]
+    fixed = len(tests[0]) == len(tests[-1]) and bool((tests[0].y == tests[-1].y).all())
+    fixed = fixed and tests[0].x.shape == tests[-1].x.shape and getattr(settings.data, "folds", None) is None
+    official = isinstance(settings.data, config.Idx) or getattr(settings.data, "test_path", None) is not None
+    return found[0], official or (fixed and isinstance(settings.data, (config.CustomData, config.Table)))
+
+
+def checks(settings: dict[str, config.Config], prepared: Prepared) -> None:
+    """Everything that can be wrong with any arm, before anything is written."""
+    from adaptact.training.build import build_network
+    from adaptact.training.checks import check
+
+    problems: list[str] = []
+    for one in settings.values():
+        try:
+            check(one, prepared)
+            build_network(one, prepared.input_shape, prepared.n_outputs, prepared.columns)
+        except ConfigError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
+    if problems:
+        raise ConfigError(problems)
+
+
+def plan_of(
+    options: Comparison, settings: dict[str, config.Config], prepared: Prepared, fixed_test: bool, words: list[str]
+) -> Plan:
+    """The plan, from what was typed and what the data is like.
+
+    Raises:
+        ConfigError: a metric of the other task.
+    """
+    from adaptact.training.checks import monitored_metric
+
+    first = next(iter(settings.values()))
+    known = config.METRICS[prepared.task]
+    monitored = monitored_metric(first, prepared)[0].removeprefix("val/")
+    metric = options.compare.metric.removeprefix("test/")
+    metric = monitored if metric == "auto" else metric
+    if metric not in known:
+        raise ConfigError([f"compare.metric={metric}: this is a {prepared.task}; it has {', '.join(known)}"])
+    vary = [what for what in options.compare.vary if not (what == "split" and fixed_test)]
+    margin = options.compare.margin
+    rule = "set by you" if margin is not None else "1 % of the baseline's error" if metric in RELATIVE else "0.005"
+    tuned = _tuned(options)
+    return Plan(
+        baseline=options.baseline or options.activations[0],
+        metric=metric,
+        mode=known[metric],
+        margin=margin,
+        margin_rule=rule,
+        error=options.compare.error,
+        strict=options.compare.strict,
+        vary=vary,
+        seeds=options.seeds,
+        folds=getattr(first.data, "folds", None),
+        limits={
+            "latency_ratio": options.compare.max_latency_ratio,
+            "fit_time_ratio": options.compare.max_fit_time_ratio,
+        },
+        arms=arms_of(options, lambda name: _with(config.to_dict(settings[name]), tuned.get(name, {}))),
+        data={
+            "name": prepared.name,
+            "task": prepared.task,
+            "labels": prepared.labels,
+            "fingerprint": prepared.fingerprint,
+            "rows": {part: len(rows) for part, rows in prepared.parts.items()},
+            "fixed_test": fixed_test,
+        },
+        code=code_version(),
+        words=words,
+    )
+
+
+def _tuned(options: Comparison) -> dict[str, dict[str, Any]]:
+    """Per arm the settings that `make tune` found best."""
+    if options.compare.tuned is None:
+        return {}
+    from adaptact.compare.tuning import read_tuned
+
+    return read_tuned(Path(options.compare.tuned), options.activations)
+
+
+def _with(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    for key, value in changes.items():
+        section, _, name = key.rpartition(".")
+        (settings[section] if section else settings)[name] = value
+    return settings
+
+
+def _accelerator(settings: config.Config) -> str:
+    from adaptact.training import hardware
+
+    return hardware.accelerator(settings.trainer)
+
+
+def train_all(plan: Plan, folder: Path, *, workers: int, backend: str, trust: str | None) -> None:
+    """All runs of the plan that are not there yet; controls that need what the others learned come last."""
+    from adaptact.compare.executor import execute
+    from adaptact.compare.results import read_result, settled
+    from adaptact.report.progress import Progress
+    from adaptact.training.planned import references_of, run_planned
+
+    progress = Progress(total=sum(1 for arm in plan.arms for _ in plan.runs(arm)), workers=workers, metric=plan.metric)
+    with progress:
+        for stage in (False, True):
+            arms = [settled(plan, arm, folder) for arm in plan.arms if (arm.control == "learned") is stage]
+            todo: list[tuple[Run, Arm]] = []
+            # seed by seed, so that a worker reads the data of a split once
+            for pairs in zip(*([(run, arm) for run in plan.runs(arm)] for arm in arms if arm is not None), strict=True):
+                for run, arm in pairs:
+                    result = read_result(folder, run, arm)
+                    if result.ended:
+                        progress.kept(run.arm, result.score(plan.metric))
+                    else:
+                        todo.append((run, arm))
+            skipped = sum(
+                1
+                for arm, original in zip(arms, [a for a in plan.arms if (a.control == "learned") is stage], strict=True)
+                if arm is None
+                for _ in plan.runs(original)
+            )
+            progress.skip(skipped)
+            tasks = [(str(folder / run.folder), run.settings, run.hash, trust) for run, _ in todo]
+
+            def done(number: int, result: dict[str, Any], todo: list[tuple[Run, Arm]] = todo) -> None:
+                run, arm = todo[number]
+                if result["status"] == "interrupted":
+                    raise KeyboardInterrupt
+                if not (folder / run.folder / records.PLANNED_FILE).is_file():  # killed before it could say so
+                    (folder / run.folder).mkdir(parents=True, exist_ok=True)
+                    plain = {"hash": run.hash, "constant": None, "seconds": 0.0, **result}
+                    records.write_json(folder / run.folder / records.PLANNED_FILE, plain)
+                outcome = read_result(folder, run, arm)
+                progress.done(run, outcome)
+
+            execute(run_planned, tasks, done, workers=min(workers, max(1, len(tasks))), backend=backend)
+    splits = {_split_name(run): run for run in plan.runs(plan.arm(plan.baseline))}
+    missing = {name: run for name, run in splits.items() if not (folder / "references" / name).is_file()}
+    if missing:
+        fits = [(str(folder / "references" / name), run.settings, trust) for name, run in missing.items()]
+        with Console(stderr=True).status("reference models"):
+            execute(references_of, fits, lambda *_: None, workers=min(workers, len(fits)), backend=backend)
+
+
+def _split_name(run: Run) -> str:
+    data = run.settings["data"]
+    return f"split{data['split_seed']}" + ("" if run.fold is None else f"-fold{run.fold}") + ".json"
+
+
+def measure(plan: Plan, folder: Path, settings: dict[str, config.Config], prepared: Prepared) -> dict[str, Any]:
+    """Fit time and latency of all arms, after the runs; kept while the arms are the same."""
+    import json
+
+    from adaptact.compare.plan import digest
+    from adaptact.training.cost import measure_costs
+
+    arms = {arm.name: arm for arm in plan.arms if arm.role != "control"}
+    key = digest([{name: arm.settings for name, arm in arms.items()}, plan.code])
+    path = folder / "cost.json"
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["key"] == key:
+            return dict(kept["cost"])
+    except (OSError, ValueError, KeyError):
+        pass
+    begun = time.perf_counter()
+    with Console(stderr=True).status("measuring what each activation costs, one after the other"):
+        cost = measure_costs(
+            {
+                name: config.from_dict({**arm.settings, "trust": settings[arm.activation].trust})
+                for name, arm in arms.items()
+            },
+            prepared,
+            plan.baseline,
+        )
+    cost["seconds"] = time.perf_counter() - begun
+    records.write_json(path, {"key": key, "cost": cost})
+    return cost

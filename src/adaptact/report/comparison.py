@@ -1,0 +1,67 @@
+"""What a comparison leaves for people and machines: report.json, runs.csv, report.md, figures; the same in short."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from adaptact import records
+from adaptact.compare import analysis, results
+from adaptact.compare.plan import Plan
+from adaptact.report import comparison_figures
+from adaptact.report.comparison_page import cautions, criteria, page, reason, sentence
+from adaptact.report.document import to_markdown
+from adaptact.report.wording import speaker
+
+
+def write_report(
+    plan: Plan,
+    folder: Path,
+    *,
+    metric_of: analysis.MetricOf,
+    cost: dict[str, Any] | None = None,
+    earlier_uses: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Read what the runs left, and write ``report.json``, ``runs.csv``, ``report.md`` and ``figures/``.
+
+    Nothing is trained: the same folder gives the same report.
+
+    Returns:
+        The content of ``report.json``.
+    """
+    found = list(results.results(plan, folder))
+    references = [json.loads(p.read_text(encoding="utf-8")) for p in sorted((folder / "references").glob("*.json"))]
+    report: dict[str, Any] = records.finite(
+        analysis.analyse(plan, found, cost=cost, references=references, earlier_uses=earlier_uses, metric_of=metric_of)
+    )
+    records.write_text(folder / "runs.csv", results.as_csv(results.table(found, plan.metric)))
+    records.write_json(folder / "report.json", report)
+    pictures = comparison_figures.draw(plan, report, found)
+    (folder / "figures").mkdir(exist_ok=True)
+    for name, content in pictures.items():
+        records.write_bytes(folder / "figures" / f"{name}.svg", content)
+    records.write_text(folder / "report.md", to_markdown(page(plan, report, speaker("en"), list(pictures))))
+    return report
+
+
+def print_summary(report: dict[str, Any], console: Console) -> None:
+    """The report in short, on the screen."""
+    say = speaker("en")
+    console.print(escape(sentence(report, say)), style="bold")
+    rows = criteria(report, say)
+    table = Table()
+    for column in rows[0]:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row.values()))
+    console.print(table)
+    for candidate in report["candidates"]:
+        console.print(escape(reason(candidate, report, say)))
+    for note in cautions(report, say):
+        console.print(escape(f"note: {note}"))

@@ -1,0 +1,338 @@
+"""The content of a comparison's report as blocks, in the language of a speaker; numbers come from report.json alone."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from adaptact.compare.plan import Plan
+from adaptact.report.document import Block, Bullets, Code, Document, Heading, Note, Paragraph, Picture, Table
+from adaptact.report.wording import Say
+
+Report = dict[str, Any]
+STABILITY = ("loss_spikes", "nonfinite_steps", "grad_norm_cv", "grad_norm_max", "epochs_to_90pct")
+LEARNED = ("alpha", "beta", "gamma", "a", "b", "weight", "scale", "gap", "moved")
+
+
+def page(plan: Plan, report: Report, say: Say, pictures: Sequence[str]) -> Document:
+    """The whole page. ``pictures``: the names of those that could be drawn."""
+    blocks: list[Block] = [Bullets([reason(candidate, report, say) for candidate in report["candidates"]])]
+    blocks += [Note(text) for text in cautions(report, say)]
+    blocks += [
+        Heading(say("h_criteria")),
+        Table(
+            criteria(report, say),
+            say(
+                "p_criteria",
+                n=len(report["candidates"]),
+                level=f"{100 * (1 - report['error']):.4g}",
+                method=report["candidates"][0]["method"],
+                base=report["baseline"],
+            ),
+        ),
+        Heading(say("h_decided")),
+        Paragraph(decided(report, say)),
+        Heading(say("h_data")),
+        Paragraph(data(report, say)),
+    ]
+    if report["references"]:
+        each = [f"{r['name']} {mean_sd(r['score'])}" for r in report["references"]]
+        blocks.append(Paragraph(say("p_references", list=say("comma").join(each))))
+    blocks += [Heading(say("h_differences")), *_picture("differences", pictures, say), Table(per_pair(report, say))]
+    if "learning_curves" in pictures:
+        blocks += [Heading(say("h_curves")), Picture("learning_curves", say("c_curves"))]
+    blocks += [Heading(say("h_stability")), Table([stability(arm, say) for arm in report["arms"]])]
+    blocks += [Bullets([failure(f, say) for f in report["failures"]])] if report["failures"] else []
+    if report["controls"]:
+        rows = [control(c, report, say) for c in report["controls"]]
+        level = f"{100 * report['controls'][0]['adaptive_minus_control']['interval_level']:.4g}"
+        blocks += [Heading(say("h_controls")), Table(rows, say("p_controls", level=level))]
+    if learned := [row for arm in report["arms"] for row in layers(arm, say)]:
+        blocks += [Heading(say("h_learned")), *_picture("learned", pictures, say), Table(learned, say("p_learned"))]
+    if report["cost"]:
+        rows = [cost(name, found, report, say) for name, found in report["cost"]["arms"].items()]
+        blocks += [Heading(say("h_cost")), Table(rows)]
+    blocks += [
+        Heading(say("h_metrics")),
+        Table([metrics(arm, plan.metric, say) for arm in report["arms"]]),
+        Heading(say("h_statistics")),
+        Table([statistics(c, say) for c in report["candidates"]]),
+        Heading(say("h_reproduce")),
+        Paragraph(say("p_reproduce")),
+        Code(f"make compare {shlex.join(plan.words)}\n{single_run(plan)}"),
+    ]
+    return Document(sentence(report, say), blocks)
+
+
+def _picture(name: str, pictures: Sequence[str], say: Say) -> list[Block]:
+    return [Picture(name, say(f"c_{name}"))] if name in pictures else []
+
+
+# --- numbers as text ---------------------------------------------------------------------------------------------
+
+
+def number(value: Any, *, signed: bool = False, digits: int = 4) -> str:
+    """A number for people: four significant digits; a dash where there is none."""
+    if value is None:
+        return "-"
+    sign = "+" if signed and value else ""
+    return f"{value:{sign},.{digits}g}" if abs(value) < 10**digits else f"{value:{sign},.0f}"
+
+
+def interval(pair: Sequence[float | None], say: Say) -> str:
+    low, high = (say("no_limit") if end is None else number(end, signed=True, digits=3) for end in pair)
+    return say("interval", low=low, high=high)
+
+
+def difference(found: dict[str, Any], say: Say) -> str:
+    mean = number(found["mean_difference"], signed=True, digits=3)
+    return say("with_interval", mean=mean, interval=interval(found["interval"], say))
+
+
+def mean_sd(values: dict[str, float] | None) -> str:
+    return "-" if values is None else f"{number(values['mean'])} ± {number(values['sd'], digits=2)}"
+
+
+def ratio(measured: dict[str, Any] | None, say: Say) -> str:
+    if measured is None:
+        return say("not_measured")
+    low, high = measured["interval"]
+    return say("ratio", ratio=f"{measured['ratio']:.2f}", low=f"{low:.2f}", high=f"{high:.2f}")
+
+
+# --- sentences ---------------------------------------------------------------------------------------------------
+
+
+def sentence(report: Report, say: Say) -> str:
+    """The verdict on all candidates in one sentence."""
+    kinds: dict[str, list[str]] = {}
+    for candidate in report["candidates"]:
+        kinds.setdefault(candidate["verdict"], []).append(candidate["activation"])
+    if "adopt" in kinds:
+        adopted = [c for c in report["candidates"] if c["verdict"] == "adopt"]
+        best = max(adopted, key=lambda c: c["mean_difference"])
+        others = [name for name in kinds["adopt"] if name != best["activation"]]
+        return say(
+            "adopt",
+            best=best["activation"],
+            more=say("adopt_more", names=_names(others, say)) if others else "",
+            base=report["baseline"],
+            by=number(best["mean_difference"], digits=3),
+            metric=report["metric"],
+        )
+    parts = [
+        say(f"part_{kind}", names=_names(kinds[kind], say))
+        for kind in ("equivalent", "reject", "undecided")
+        if kind in kinds
+    ]
+    return say("keep", base=report["baseline"], parts=say("part_separator").join(parts))
+
+
+def _names(names: Sequence[str], say: Say) -> str:
+    return say("and").join([*([say("comma").join(names[:-1])] if len(names) > 1 else []), names[-1]])
+
+
+def reason(candidate: dict[str, Any], report: Report, say: Say) -> str:
+    """The verdict on one candidate with the numbers that gave it."""
+    guardrails, limits = candidate["guardrails"], report["limits"]
+    arms = {arm["activation"]: arm for arm in report["arms"]}
+    ours, base = arms[candidate["activation"]], arms[report["baseline"]]
+    return say(
+        f"rule_{candidate['rule']}",
+        name=candidate["activation"],
+        base=report["baseline"],
+        mean=number(candidate["mean_difference"], signed=True, digits=3),
+        margin=number(report["margin"]),
+        interval=interval(candidate["interval"], say),
+        narrow=interval(candidate["equivalence_interval"], say),
+        failures=ours["failures"],
+        runs=ours["runs"],
+        base_failures=base["failures"],
+        base_runs=base["runs"],
+        latency=number(guardrails["latency_ratio"], digits=3),
+        latency_limit=number(limits["latency_ratio"], digits=3),
+        fit_time=number(guardrails["fit_time_ratio"], digits=3),
+        fit_limit=number(limits["fit_time_ratio"], digits=3),
+        outlook=outlook(candidate, say),
+    )
+
+
+def outlook(candidate: dict[str, Any], say: Say) -> str:
+    needed, seconds = candidate["pairs_needed"], candidate["seconds_needed"]
+    if needed is None:
+        return say("outlook_rows")
+    time = "" if seconds is None else say("outlook_time", minutes=f"{max(1, seconds / 60):.0f}")
+    return say("outlook_pairs", needed=needed, more=needed - candidate["pairs"], time=time)
+
+
+def cautions(report: Report, say: Say) -> list[str]:
+    """What a reader must know before believing the verdict."""
+    notes = [say("changed", at=change["seen_at"], what=change["what"]) for change in report["changes"]]
+    if used := report["earlier_uses"]:
+        times = say("once") if len(used) == 1 else say("times", n=len(used))
+        notes.append(say("used_before", times=times, names=say("comma").join(used)))
+    if report["missing_runs"]:
+        notes.append(say("missing", n=report["missing_runs"]))
+    sign = -1 if report["mode"] == "min" else 1
+    own = [sign * arm["score"]["mean"] for arm in report["arms"] if arm["role"] != "control" and arm["score"]]
+    for reference in report["references"]:
+        if own and sign * reference["score"]["mean"] - max(own) > report["margin"]:
+            score = number(reference["score"]["mean"])
+            notes.append(say("reference_wins", name=reference["name"], score=score, metric=report["metric"]))
+    weak = [c for c in report["candidates"] if c["p_value_smallest"] is not None and not c["p_value_can_decide"]]
+    if weak:
+        smallest = number(weak[0]["p_value_smallest"], digits=2)
+        notes.append(say("p_cannot_decide", pairs=weak[0]["pairs"], smallest=smallest))
+    return notes
+
+
+def decided(report: Report, say: Say) -> str:
+    seeds = say("comma").join(map(str, report["seeds"]))
+    rules = {"set by you": "rule_margin_user", "0.005": "rule_margin_fixed"}
+    return say(
+        "p_decided",
+        at=report["decided_at"],
+        metric=report["metric"],
+        margin=number(report["margin"]),
+        rule=say(rules.get(report["margin_rule"], "rule_margin_error")),
+        error=report["error"],
+        strict=say("strict") if report["strict"] else "",
+        seeds=say("folds_each", seeds=seeds, folds=report["folds"]) if report["folds"] else seeds,
+        vary=say("comma").join(map(say, report["vary"])) or say("none"),
+        kept=say("not_kept") if report["changes"] else say("kept"),
+    )
+
+
+def data(report: Report, say: Say) -> str:
+    rows = {part: f"{n:,}" for part, n in report["data"]["rows"].items()}
+    fixed = say("new_split") if "split" in report["vary"] or report["folds"] else say("fixed_test")
+    return say("p_data", name=report["data"]["name"], fixed=fixed, **rows)
+
+
+def failure(found: dict[str, Any], say: Say) -> str:
+    return say("failed_run", arm=found["arm"], seed=found["seed"], status=found["status"], reason=found["reason"] or "")
+
+
+def single_run(plan: Plan) -> str:
+    own = ("activations", "seeds", "baseline", "name", "output_dir")
+    rest = [
+        w for w in plan.words if w.partition("=")[0] not in own and not w.startswith(("compare.", "report.", "value."))
+    ]
+    vary = {"init": "seed=<seed>", "order": "data.order_seed=<seed>", "split": "data.split_seed=<seed>"}
+    words = ["activation=<activation>", *(vary[what] for what in ("init", "order", "split") if what in plan.vary)]
+    return f"make train {' '.join(words)} {shlex.join(rest)}".rstrip()
+
+
+# --- rows of tables ----------------------------------------------------------------------------------------------
+
+
+def criteria(report: Report, say: Say) -> list[dict[str, str]]:
+    """Performance, stability and speed of every arm but the controls."""
+    costs = (report["cost"] or {}).get("arms", {})
+    rows = []
+    for arm in report["arms"]:
+        if arm["role"] == "control":
+            continue
+        name = arm["activation"]
+        candidate = next((c for c in report["candidates"] if c["activation"] == name), None)
+        found, spikes = costs.get(name, {}), arm["stability"]["loss_spikes"]
+        is_base = candidate is None
+        rows.append(
+            {
+                say("activation"): say("baseline_mark", name=name) if is_base else name,
+                say("verdict"): "" if candidate is None else say(f"v_{candidate['verdict']}"),
+                report["metric"]: mean_sd(arm["score"]),
+                say("better_by"): "" if candidate is None else difference(candidate, say),
+                say("failed_runs"): say("n_of_m", n=arm["failures"], m=arm["runs"]),
+                say("loss_spikes"): "-" if spikes is None else number(spikes["mean"], digits=2),
+                say("latency"): "1" if is_base and found else ratio(found.get("latency"), say),
+                say("fit_time"): "1" if is_base and found else ratio(found.get("fit_time"), say),
+            }
+        )
+    return rows
+
+
+def per_pair(report: Report, say: Say) -> list[dict[str, str]]:
+    candidates = report["candidates"]
+    pairs = dict.fromkeys(pair for candidate in candidates for pair in candidate["differences"])
+    return [
+        {
+            say("pair"): pair,
+            **{c["activation"]: number(c["differences"].get(pair), signed=True, digits=3) for c in candidates},
+        }
+        for pair in pairs
+    ]
+
+
+def statistics(c: dict[str, Any], say: Say) -> dict[str, str]:
+    rows, share = c["row_interval"], c["probability_of_superiority"]
+    return {
+        say("activation"): c["activation"],
+        say("pairs"): str(c["pairs"]),
+        say("mean_difference"): number(c["mean_difference"], signed=True),
+        say("level_interval", level=f"{100 * c['interval_level']:.4g}"): interval(c["interval"], say),
+        say("level_equivalence", level=f"{100 * c['equivalence_level']:.4g}"): interval(c["equivalence_interval"], say),
+        say("method"): c["method"],
+        **({} if rows is None else {say("other_rows"): interval(rows["interval"], say)}),
+        say("on_validation"): difference(c["validation"], say),
+        **({c["clearer"]["metric"]: difference(c["clearer"], say)} if "clearer" in c else {}),
+        say("p_values"): f"{number(c['p_value'], digits=2)}, {number(c['p_value_holm'], digits=2)}",
+        say("better_in"): "-" if share is None else f"{100 * share:.0f} %",
+        say("effect_size"): number(c["effect_size"], signed=True, digits=2),
+    }
+
+
+def metrics(arm: dict[str, Any], metric: str, say: Say) -> dict[str, str]:
+    return {
+        say("activation"): arm["activation"],
+        **{name: mean_sd(values) for name, values in arm["metrics"]["test"].items()},
+        say("validation", metric=metric): mean_sd(arm["metrics"]["val"].get(metric)),
+        say("generalisation"): mean_sd(arm["generalisation_gap"]),
+    }
+
+
+def stability(arm: dict[str, Any], say: Say) -> dict[str, str]:
+    return {
+        say("activation"): arm["activation"],
+        say("failed"): say("n_of_m", n=arm["failures"], m=arm["runs"]),
+        **{say(key): mean_sd(arm["stability"][key]) for key in STABILITY},
+        say("spread"): "-" if arm["score"] is None else number(arm["score"]["sd"], digits=2),
+    }
+
+
+def control(c: dict[str, Any], report: Report, say: Say) -> dict[str, str]:
+    return {
+        say("control"): say(f"control_{c['control']}", of=c["of"]),
+        say("adaptive_better"): difference(c["adaptive_minus_control"], say),
+        say("control_base", base=report["baseline"]): difference(c["control_minus_baseline"], say),
+        say("failed"): str(c["failures"]),
+    }
+
+
+def layers(arm: dict[str, Any], say: Say) -> list[dict[str, str]]:
+    if arm["role"] == "control" or not arm["activation_parameters"]:
+        return []
+    keys = [key for key in LEARNED if any(layer.get(key) for layer in arm["layers"])]
+    return [
+        {
+            say("activation"): arm["activation"],
+            say("layer"): layer["name"],
+            **{key: mean_sd(layer.get(key)) for key in keys},
+        }
+        for layer in arm["layers"]
+    ]
+
+
+def cost(name: str, found: dict[str, Any], report: Report, say: Say) -> dict[str, str]:
+    fit, one, many = found["fit_time"], found["latency"], found["throughput"]
+    against = say("x_baseline", base=report["baseline"])
+    return {
+        say("activation"): name,
+        say("training_step"): f"{fit['p50_ms']:.3g} ms",
+        f"{against} ": ratio(fit, say),
+        say("one_row"): f"{one['p50_ms']:.3g} / {one['p95_ms']:.3g} ms",
+        f"{against}  ": ratio(one, say),
+        say("rows_per_second"): f"{many['samples_per_second']:,.0f}",
+        f"{against}   ": ratio(many, say),
+    }

@@ -1,0 +1,96 @@
+"""How far a comparison is: done, running, left, time to go, best so far. A live display, or a line a run in a file."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from adaptact.compare.plan import Run
+from adaptact.compare.results import Result
+
+
+class Progress:
+    """Counts runs as they end.
+
+    Args:
+        total: runs of the plan.
+        workers: runs at once.
+        metric: of which the mean per arm is shown.
+    """
+
+    def __init__(self, total: int, workers: int, metric: str) -> None:
+        self.total, self.workers, self.metric = total, workers, metric
+        self.ended = self.failed = self.new = 0
+        self.scores: dict[str, list[float]] = {}
+        self._began = time.perf_counter()
+        console = Console(stderr=True)
+        self._live = (
+            Live(console=console, get_renderable=self._table, refresh_per_second=2) if console.is_terminal else None
+        )
+
+    def __enter__(self) -> Progress:
+        if self._live is not None:
+            self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.__exit__(kind, error, trace)
+
+    def kept(self, arm: str, score: float | None) -> None:
+        """A run that was there already."""
+        self.ended += 1
+        self._score(arm, score)
+
+    def skip(self, runs: int) -> None:
+        """Runs that will not come, as those of a control whose values nobody learned."""
+        self.total -= runs
+
+    def done(self, run: Run, result: Result) -> None:
+        self.ended += 1
+        self.new += 1
+        self.failed += result.failed
+        score = result.score(self.metric)
+        self._score(run.arm, score)
+        fold = "" if run.fold is None else f" fold {run.fold}"
+        what = f"{self.metric} {score:.4g}" if result.status == "finished" and score is not None else result.status
+        reason = f": {result.reason}" if result.reason else ""
+        if self._live is None:
+            line = f"{self.ended}/{self.total} {run.arm} seed {run.seed}{fold}: {what}{reason}, {self.to_go}"
+            print(line, file=sys.stderr, flush=True)
+        elif result.failed:
+            self._live.console.print(f"{run.arm} seed {run.seed}{fold}: {what}{reason}", markup=False)
+
+    @property
+    def to_go(self) -> str:
+        left = self.total - self.ended
+        if not left:
+            return "nothing left"
+        if not self.new:
+            return "time to go not known yet"
+        seconds = (time.perf_counter() - self._began) / self.new * left
+        return f"about {seconds:.0f} s to go" if seconds < 100 else f"about {seconds / 60:.0f} min to go"
+
+    def _score(self, arm: str, score: float | None) -> None:
+        if score is not None:
+            self.scores.setdefault(arm, []).append(score)
+
+    def _table(self) -> Table:
+        running = min(self.workers, self.total - self.ended)
+        left = self.total - self.ended - running
+        title = f"{self.ended} of {self.total} runs done, {running} running, {left} left, {self.to_go}"
+        table = Table(title=title + (f"; {self.failed} failed" if self.failed else ""), title_justify="left")
+        table.add_column("arm")
+        table.add_column("runs", justify="right")
+        table.add_column(f"mean test {self.metric} so far", justify="right")
+        for arm, scores in self.scores.items():
+            table.add_row(escape(arm), str(len(scores)), f"{sum(scores) / len(scores):.4f}")
+        return table

@@ -1,0 +1,228 @@
+"""Every sentence of a comparison's report, in English and Japanese, with the same numbers in both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+Language = Literal["en", "ja"]
+Say = Callable[..., str]
+
+SENTENCES: dict[str, tuple[str, str]] = {
+    # the verdict
+    "adopt": (
+        "Adopt {best}{more}: better than {base} by {by} in {metric}, and no guardrail is broken.",
+        "{best}{more}を採用してください。{metric}で{base}を{by}上回り、守るべき条件もすべて満たしています。",
+    ),
+    "adopt_more": (" ({names} too)", "（{names}も同様）"),
+    "keep": ("Keep {base}: {parts}.", "{base}を使い続けてください。{parts}。"),
+    "part_equivalent": ("{names} made no difference that matters", "{names}との間に意味のある差はありません"),
+    "part_reject": ("{names} rejected", "{names}は採用できません"),
+    "part_undecided": ("{names} not decided yet", "{names}はまだ判断できません"),
+    "part_separator": ("; ", "。"),
+    "and": (" and ", "と"),
+    "comma": (", ", "、"),
+    "rule_adopt": (
+        "{name}: adopt. Better by {mean} ({interval}), at least the margin of {margin}.",
+        "{name}：採用。差は{mean}（{interval}）で、基準の{margin}以上です。",
+    ),
+    "rule_equivalent": (
+        "{name}: equivalent. The difference of {mean} lies inside the margin of {margin} on both sides ({narrow}).",
+        "{name}：同等。差{mean}（{narrow}）は、両側とも基準の{margin}に収まっています。",
+    ),
+    "rule_worse": (
+        "{name}: reject. Worse than {base}: {mean} ({interval}).",
+        "{name}：不採用。{base}より劣ります：{mean}（{interval}）。",
+    ),
+    "rule_guardrail-failures": (
+        "{name}: reject. {failures} of its {runs} runs failed, of {base} {base_failures} of {base_runs}.",
+        "{name}：不採用。{runs}回の学習のうち{failures}回が失敗しました（{base}は{base_runs}回中{base_failures}回）。",
+    ),
+    "rule_guardrail-latency": (
+        "{name}: reject. It answers in {latency} times the time of {base}; your limit is {latency_limit}.",
+        "{name}：不採用。応答時間が{base}の{latency}倍で、上限の{latency_limit}倍を超えています。",
+    ),
+    "rule_guardrail-fit-time": (
+        "{name}: reject. It trains in {fit_time} times the time of {base}; your limit is {fit_limit}.",
+        "{name}：不採用。学習時間が{base}の{fit_time}倍で、上限の{fit_limit}倍を超えています。",
+    ),
+    "rule_undecided": (
+        "{name}: undecided. The difference of {mean} ({interval}) is neither clear nor clearly within the margin of "
+        "{margin}; {outlook}.",
+        "{name}：判断保留。差{mean}（{interval}）は、明らかとも、基準の{margin}以内とも言い切れません。{outlook}。",
+    ),
+    "outlook_pairs": (
+        "{needed} pairs in all ({more} more) would probably settle it{time}",
+        "全部で{needed}組（あと{more}組）あれば、おそらく判断できます{time}",
+    ),
+    "outlook_time": (", in about {minutes} min of computing", "（計算時間は約{minutes}分）"),
+    "outlook_rows": (
+        "more pairs of the same rows would probably not settle it, more rows may",
+        "同じデータで組を増やしても、おそらく判断できません。データの行数を増やす必要があります",
+    ),
+    # what a reader must know
+    "changed": (
+        "Changed after the plan was written ({at}): {what}.",
+        "計画を書いた後に変更されました（{at}）：{what}。",
+    ),
+    "used_before": (
+        "These test rows decided {times} before ({names}). Each further look makes a find by chance likelier.",
+        "このテスト用データはすでに{times}判断に使われています（{names}）。使うたびに、偶然の差を拾いやすくなります。",
+    ),
+    "once": ("once", "1回"),
+    "times": ("{n} times", "{n}回"),
+    "missing": (
+        "{n} planned runs are missing: give the same command again.",
+        "計画した学習のうち{n}回がまだ終わっていません。同じコマンドをもう一度実行してください。",
+    ),
+    "reference_wins": (
+        "{name} reaches {score} in {metric}, every network here less: the choice of model matters more than that of the "
+        "activation.",
+        "{name}は{metric}で{score}に達し、ここで比べたどのネットワークよりも優れています。活性化関数よりも、モデルの選択の"
+        "ほうが重要です。",
+    ),
+    "p_cannot_decide": (
+        "With {pairs} pairs a p-value by sign flips is at least {smallest}: it cannot decide here. The intervals do.",
+        "{pairs}組では、符号反転によるp値は{smallest}より小さくなりません。ここではp値では判断できないため、区間で判断しています。",
+    ),
+    "failed_run": ("{arm}, seed {seed}: {status}. {reason}", "{arm}、シード{seed}：{status}。{reason}"),
+    # headings
+    "h_criteria": ("The three criteria", "三つの判断基準"),
+    "h_decided": ("What was decided beforehand", "事前に決めたこと"),
+    "h_differences": ("Differences per seed", "シードごとの差"),
+    "h_curves": ("Learning curves", "学習曲線"),
+    "h_statistics": ("Numbers for a statistician", "統計の専門家のための数値"),
+    "h_metrics": ("Metrics", "評価指標"),
+    "h_stability": ("Training stability", "学習の安定性"),
+    "h_controls": ("Is it the learning, the shape or the scale?", "効いているのは学習か、形か、倍率か"),
+    "h_learned": ("What was learned", "学習されたもの"),
+    "h_cost": ("What it costs", "かかるコスト"),
+    "h_reproduce": ("How to reproduce", "再現の方法"),
+    "h_terms": ("Words used here", "用語"),
+    "h_data": ("The data", "データ"),
+    # texts
+    "p_criteria": (
+        "Intervals of differences hold for all {n} candidates together with {level} %, by {method}; positive is better. "
+        "Latency (one row) and fit time are ratios to {base}, all arms interleaved on this machine, with 95 % intervals.",
+        "差の区間は、{n}個の候補すべてについて同時に{level}％で成り立ちます（{method}）。正の値が改善です。応答時間（1行）と"
+        "学習時間は{base}に対する比で、同じ機械で交互に測り、95％区間を付けています。",
+    ),
+    "p_decided": (
+        "On {at}: metric {metric}, margin {margin} ({rule}), error level {error}{strict}, seeds {seeds}, what varies between "
+        "them: {vary}. {kept}",
+        "{at}：評価指標 {metric}、基準 {margin}（{rule}）、誤り率 {error}{strict}、シード {seeds}、シードごとに変えるもの："
+        "{vary}。{kept}",
+    ),
+    "strict": (", strict", "、厳格"),
+    "kept": ("All of it was kept.", "すべてそのとおりに行われました。"),
+    "not_kept": ("Not all of it was kept, see above.", "一部が変更されました（上記参照）。"),
+    "rule_margin_user": ("set by you", "利用者の指定"),
+    "rule_margin_error": ("1 % of the baseline's error", "基準モデルの誤差の1％"),
+    "rule_margin_fixed": ("the usual 0.005", "標準の0.005"),
+    "folds_each": ("{seeds}, {folds} folds each", "{seeds}（それぞれ{folds}分割）"),
+    "split": ("split of the rows", "データの分け方"),
+    "init": ("start weights", "重みの初期値"),
+    "order": ("order of the batches", "データの順序"),
+    "none": ("nothing", "なし"),
+    "p_references": (
+        "Other kinds of model on the same rows: {list}.",
+        "同じデータでの他の種類のモデル：{list}。",
+    ),
+    "p_learned": (
+        "gap: root mean square of the difference between the two blended functions over the layer's inputs; where it is "
+        "small, alpha says little. moved: how far the whole curve moved from its start, in the same unit.",
+        "gap：混ぜ合わせる二つの関数の差の二乗平均平方根（その層の入力についての値）。小さい場合、alphaの値にはあまり意味がありません。"
+        "moved：曲線全体が初期値からどれだけ動いたか（同じ単位）。",
+    ),
+    "p_controls": (
+        "Intervals of {level} %, each for itself. Above 0: the adaptive activation is better than its control.",
+        "区間はそれぞれ単独で{level}％です。0より大きければ、適応型の活性化関数が対照より優れています。",
+    ),
+    "p_reproduce": (
+        "The whole comparison is made again by the first command. A run's folder has its settings in config.yaml; "
+        "the second command trains one run again.",
+        "最初のコマンドで比較全体を再現できます。各学習の設定はそのフォルダーのconfig.yamlにあり、二番目のコマンドで1回分を再現できます。",
+    ),
+    "p_data": (
+        "{name}: {train} rows for training, {val} for validation, {test} for the test. {fixed}",
+        "{name}：学習用{train}行、検証用{val}行、テスト用{test}行。{fixed}",
+    ),
+    "fixed_test": ("All seeds share the test rows.", "テスト用データは全シードで共通です。"),
+    "new_split": ("Every seed splits the rows anew.", "シードごとにデータを分け直しています。"),
+    # captions of pictures
+    "c_differences": (
+        "A dot per pair of runs; in black the mean and its interval; in grey the margin.",
+        "点は学習の組ごとの差、黒は平均とその区間、灰色は基準の範囲。",
+    ),
+    "c_curves": (
+        "Validation metric by epoch: mean and range over the seeds.",
+        "エポックごとの検証指標：シード間の平均と範囲。",
+    ),
+    "c_learned": (
+        "Learned parameters by layer: mean and range over the seeds.",
+        "層ごとの学習されたパラメーター：シード間の平均と範囲。",
+    ),
+    # columns and cells
+    "activation": ("activation", "活性化関数"),
+    "baseline_mark": ("{name} (baseline)", "{name}（現行）"),
+    "verdict": ("verdict", "判定"),
+    "v_adopt": ("adopt", "採用"),
+    "v_equivalent": ("equivalent", "同等"),
+    "v_reject": ("reject", "不採用"),
+    "v_undecided": ("undecided", "判断保留"),
+    "better_by": ("better by", "改善"),
+    "failed_runs": ("failed runs", "失敗した学習"),
+    "n_of_m": ("{n} of {m}", "{m}回中{n}回"),
+    "loss_spikes": ("loss spikes", "損失の急上昇"),
+    "nonfinite_steps": ("non-finite steps", "計算不能な更新"),
+    "grad_norm_cv": ("gradient spread", "勾配のばらつき"),
+    "grad_norm_max": ("largest gradient", "最大の勾配"),
+    "epochs_to_90pct": ("epochs to 90 %", "90％到達エポック"),
+    "spread": ("spread of the score", "成績のばらつき"),
+    "latency": ("latency", "応答時間"),
+    "fit_time": ("fit time", "学習時間"),
+    "not_measured": ("not measured", "未測定"),
+    "ratio": ("{ratio} ({low} to {high})", "{ratio}（{low}～{high}）"),
+    "interval": ("{low} to {high}", "{low}～{high}"),
+    "no_limit": ("no limit", "限界なし"),
+    "with_interval": ("{mean} ({interval})", "{mean}（{interval}）"),
+    "pair": ("pair", "組"),
+    "pairs": ("pairs", "組数"),
+    "mean_difference": ("mean difference", "差の平均"),
+    "level_interval": ("{level} % interval", "{level}％区間"),
+    "level_equivalence": ("{level} % for equivalence", "同等性の{level}％区間"),
+    "method": ("method", "方法"),
+    "other_rows": ("other test rows", "別のテスト行なら"),
+    "on_validation": ("on validation", "検証データでは"),
+    "p_values": ("p (sign flips, Holm)", "p値（符号反転、Holm）"),
+    "better_in": ("better in", "勝った割合"),
+    "effect_size": ("effect size", "効果量"),
+    "validation": ("validation {metric}", "検証 {metric}"),
+    "generalisation": ("train - test", "学習－テスト"),
+    "failed": ("failed", "失敗"),
+    "control": ("control", "対照"),
+    "adaptive_better": ("adaptive is better by", "適応型の改善"),
+    "control_base": ("control minus {base}", "対照－{base}"),
+    "control_frozen": ("{of}, frozen at its start", "{of}を初期値で固定"),
+    "control_learned": ("{of}, frozen at what was learned", "{of}を学習後の値で固定"),
+    "control_scale": ("a learned scale only", "倍率だけを学習"),
+    "layer": ("layer", "層"),
+    "training_step": ("training step", "学習1ステップ"),
+    "one_row": ("one row, p50 / p95", "1行の応答 p50 / p95"),
+    "rows_per_second": ("rows per second", "毎秒の行数"),
+    "x_baseline": ("ratio to {base}", "{base}に対する比"),
+}
+
+
+def speaker(language: str) -> Say:
+    """``say(key, **values)`` in one language.
+
+    >>> speaker("ja")("n_of_m", n=1, m=8)
+    '8回中1回'
+    """
+    place = {"en": 0, "ja": 1}[language]
+
+    def say(key: str, /, **values: Any) -> str:
+        return SENTENCES[key][place].format(**values)
+
+    return say

@@ -1,0 +1,146 @@
+"""What an arm costs beside the baseline: time of training steps and of answers, all arms interleaved on this machine.
+
+Times of arms that ran at different moments, or beside other work, say little. Here every round measures each arm once,
+in an order of its own, and a ratio is taken within the round.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import nn
+
+from adaptact import config
+from adaptact.data import Prepared
+from adaptact.surgery import param_groups
+from adaptact.training.build import build_network
+
+ROUNDS = 15
+STEPS = 20  # training steps of a measurement
+CALLS = 30  # answers of a measurement, of which median and 95th percentile are taken
+LARGE_BATCH = 1024
+LEVEL = 0.95
+
+Measure = Callable[[], dict[str, float]]
+
+
+def measure_costs(
+    arms: dict[str, config.Config], prepared: Prepared, baseline: str, *, rounds: int = ROUNDS, compiled: bool = False
+) -> dict[str, Any]:
+    """Times of all arms and their ratios to the baseline.
+
+    Args:
+        arms: a configuration per arm.
+        compiled: measure networks compiled by torch.compile, which takes seconds per arm.
+
+    Returns:
+        "arms": per arm "fit_time" (a training step), "latency" (one row), "throughput" (rows of a large batch per
+        second), each with its "ratio" to the baseline, "interval" and milliseconds.
+    """
+    networks = {
+        name: build_network(s, prepared.input_shape, prepared.n_outputs, prepared.columns) for name, s in arms.items()
+    }
+    if compiled:
+        for network in networks.values():
+            network.compile()
+    size = min(arms[baseline].data.batch_size, len(prepared.parts["train"]))
+    x, y = prepared.parts["train"].x[:size], prepared.parts["train"].y[:size]
+    large = _repeat(prepared.parts["test"].x, LARGE_BATCH)
+    one = large[:1]
+    measures: dict[str, dict[str, Measure]] = {
+        name: {
+            "fit_time": lambda n=network, s=arms[name]: _fit(n, s, prepared.task, x, y),  # type: ignore[misc]
+            "latency": lambda n=network: _answers(n, one, CALLS),  # type: ignore[misc]
+            "throughput": lambda n=network: _answers(n, large, 3),  # type: ignore[misc]
+        }
+        for name, network in networks.items()
+    }
+    found = interleaved(measures, rounds)
+    return {"rounds": rounds, "batch_size": size, "large_batch": LARGE_BATCH, "arms": _ratios(found, baseline)}
+
+
+def interleaved(measures: dict[str, dict[str, Measure]], rounds: int) -> dict[str, dict[str, list[dict[str, float]]]]:
+    """Each measure of each arm once per round, the arms in a new order each time; the first round warms up."""
+    order = random.Random(0)
+    found: dict[str, dict[str, list[dict[str, float]]]] = {name: {k: [] for k in m} for name, m in measures.items()}
+    for number in range(rounds + 1):
+        names = list(measures)
+        order.shuffle(names)
+        for kind in next(iter(measures.values())):
+            for name in names:
+                took = measures[name][kind]()
+                if number:
+                    found[name][kind].append(took)
+    return found
+
+
+def _ratios(found: dict[str, dict[str, list[dict[str, float]]]], baseline: str) -> dict[str, Any]:
+    arms: dict[str, Any] = {}
+    for name, kinds in found.items():
+        arms[name] = {}
+        for kind, rounds in kinds.items():
+            theirs = found[baseline][kind]
+            # a throughput is better where it is higher, a ratio of times where it is lower: all are ratios of times
+            logs = [np.log(a["p50_ms"] / b["p50_ms"]) for a, b in zip(rounds, theirs, strict=True)]
+            low, high = ratio_interval(logs)
+            arms[name][kind] = {
+                "ratio": float(np.exp(statistics.median(logs))),
+                "interval": [low, high],
+                "interval_level": LEVEL,
+                **{key: statistics.median(r[key] for r in rounds) for key in rounds[0]},
+            }
+    return arms
+
+
+def ratio_interval(logs: Iterable[float]) -> tuple[float, float]:
+    """Interval of the median ratio from its logarithms, by order statistics: free of any distribution."""
+    ordered = np.sort(np.asarray(list(logs)))
+    n = len(ordered)
+    below = int(stats.binom.ppf((1 - LEVEL) / 2, n, 0.5))
+    below = max(0, below - 1)
+    return float(np.exp(ordered[below])), float(np.exp(ordered[n - 1 - below]))
+
+
+def _fit(network: nn.Module, settings: config.Config, task: str, x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
+    """A training step, in milliseconds, over a fixed number of steps of the real network, loss and optimizer."""
+    network.train()
+    options = settings.optimizer
+    groups = param_groups(network, options.lr, options.weight_decay, options.activation_lr_scale)
+    optimizer = torch.optim.AdamW(groups, lr=0.0, fused=True)  # the work of a step, and no change of the network
+    loss_of = nn.functional.cross_entropy if task == "classification" else nn.functional.mse_loss
+    times = []
+    for _ in range(STEPS):
+        begun = time.perf_counter()
+        optimizer.zero_grad()
+        output = network(x)
+        if output.dim() == 3:  # one per member of an imitated ensemble
+            output, target = output.flatten(0, 1), y.repeat_interleave(output.shape[1])
+        else:
+            target = y
+        loss_of(output if task == "classification" else output.squeeze(-1), target).backward()
+        optimizer.step()
+        times.append(1000 * (time.perf_counter() - begun))
+    return {"p50_ms": statistics.median(times)}
+
+
+@torch.inference_mode()
+def _answers(network: nn.Module, x: torch.Tensor, calls: int) -> dict[str, float]:
+    network.eval()
+    times = []
+    for _ in range(calls):
+        begun = time.perf_counter()
+        network(x)
+        times.append(1000 * (time.perf_counter() - begun))
+    p50, p95 = np.percentile(times, [50, 95])
+    return {"p50_ms": float(p50), "p95_ms": float(p95), "samples_per_second": 1000 * len(x) / float(p50)}
+
+
+def _repeat(x: torch.Tensor, rows: int) -> torch.Tensor:
+    return x[torch.arange(rows) % len(x)]

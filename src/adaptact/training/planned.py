@@ -1,0 +1,94 @@
+"""One run of a plan: trained into its own folder, once; what goes wrong is an outcome of the run and ends no other."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import time
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from adaptact import config, data, records
+from adaptact.data import Prepared
+from adaptact.errors import UserError
+from adaptact.training.metrics import classification_metrics, regression_metrics
+from adaptact.training.references import references
+from adaptact.training.run import train
+
+_KEPT: dict[str, Prepared] = {}
+
+
+def run_planned(folder: str, settings: dict[str, Any], run_hash: str, trust: str | None) -> dict[str, Any]:
+    """Train into ``folder``, which is emptied first, and leave ``planned.json`` beside the record.
+
+    Returns:
+        The content of ``planned.json``: "hash", "status", "reason", "seconds" and "constant", the metrics on test and
+        validation rows of a prediction that does not look at its input (class shares or mean of the training rows).
+    """
+    begun = time.perf_counter()
+    target = Path(folder)
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    result: dict[str, Any] = {"hash": run_hash, "status": "failed", "reason": None, "constant": None}
+    try:
+        checked = config.from_dict({**settings, "trust": trust})
+        prepared = prepared_for(checked.data, trust)
+        result["constant"] = constant_metrics(prepared)
+        record, _ = train(checked, prepared=prepared, folder=target, quiet=True)
+        result |= {"status": record.status, "reason": record.reason}
+    except Exception as error:
+        result["reason"] = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        (target / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+    result["seconds"] = time.perf_counter() - begun
+    records.write_json(target / records.PLANNED_FILE, result)
+    return result
+
+
+def references_of(file: str, settings: dict[str, Any], trust: str | None) -> dict[str, Any]:
+    """What boosting and a linear model reach on the split of a run; kept in ``file``."""
+    begun = time.perf_counter()
+    result: dict[str, Any]
+    try:
+        found = references(prepared_for(config.from_dict({**settings, "trust": trust}).data, trust))
+        result = {"status": "finished", "reason": None, "references": found}
+    except Exception as error:
+        result = {"status": "failed", "reason": f"{type(error).__name__}: {error}", "references": []}
+    result["seconds"] = time.perf_counter() - begun
+    Path(file).parent.mkdir(parents=True, exist_ok=True)
+    records.write_json(Path(file), result)
+    return result
+
+
+def constant_metrics(prepared: Prepared) -> dict[str, dict[str, float]]:
+    """Metrics of predicting each row alike: by the class shares, or the mean, of the training rows."""
+    train_y = prepared.parts["train"].y
+    found = {}
+    for part in ("val", "test"):
+        y = prepared.parts[part].y
+        if prepared.task == "regression":
+            own = y.double() * prepared.scale + prepared.center
+            mean = train_y.double().mean() * prepared.scale + prepared.center
+            metrics = regression_metrics(mean.expand(len(y)), own)
+        else:
+            shares = torch.bincount(train_y, minlength=prepared.n_outputs).double() / len(train_y)
+            metrics = classification_metrics(shares.log().expand(len(y), -1), y)
+        found[part] = {name: value.item() for name, value in metrics.items()}
+    return found
+
+
+def prepared_for(options: config.Data, trust: str | None) -> Prepared:
+    """The data of a run; of one seed all arms run one after the other and share it."""
+    options = dataclasses.replace(options, order_seed=None)
+    key = json.dumps(dataclasses.asdict(options), sort_keys=True)
+    if key not in _KEPT:
+        while len(_KEPT) > 1:
+            del _KEPT[next(iter(_KEPT))]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _KEPT[key] = data.load(options, trust)
+    return _KEPT[key]
