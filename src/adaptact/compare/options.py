@@ -12,6 +12,7 @@ from adaptact.errors import ConfigError, did_you_mean
 from adaptact.schema import Checker, option
 
 VARY = ("split", "init", "order")
+COST = ("eager", "compiled", "onnx")
 
 
 @dataclass
@@ -29,7 +30,11 @@ class Compare:
     controls: bool = option(False, "also train each adaptive activation frozen at its start, frozen at what it learned")
     max_latency_ratio: float | None = option(None, "a candidate that answers this much slower is rejected", gt=0)
     max_fit_time_ratio: float | None = option(None, "a candidate that trains this much slower is rejected", gt=0)
-    cost: bool = option(True, "measure fit time and latency of all arms, interleaved, after the runs")
+    cost: list[str] = option(
+        ["eager"],
+        "how fit time and latency of all arms are measured, interleaved, after the runs: eager, compiled "
+        "(torch.compile), onnx (ONNX Runtime, latency only); [] measures nothing",
+    )
     workers: int | None = option(None, "runs at once; null: one per core, one on a GPU", ge=1)
     backend: Literal["loky", "ray"] = option("loky", "loky: processes of this machine; ray: a cluster (extra 'ray')")
     tuned: str | None = option(None, "folder of `make tune`, whose best settings each arm takes")
@@ -67,7 +72,7 @@ def read_words(words: list[str]) -> tuple[Comparison, list[str]]:
         key, separator, text = word.lstrip("+").partition("=")
         section, _, name = key.rpartition(".")
         if separator and section == "compare":
-            raw.setdefault("compare", {})[name] = _items(name, text) if name == "vary" else _value(text)
+            raw.setdefault("compare", {})[name] = _items(name, text) if name in {"vary", "cost"} else _value(text)
         elif separator and key in OWN:
             raw[key] = _items(key, text) if key in {"activations", "seeds"} else _text(text)
         elif key in {"activation", "seed", "data.split_seed", "resume", "data.fold"}:
@@ -120,9 +125,9 @@ def _contradictions(options: Comparison) -> list[str]:
         problems.append("seeds is empty: use seeds=8 or seeds=[3,5]")
     elif len(options.seeds) < 2:
         problems.append("one seed says nothing about the spread between runs: use seeds=8")
-    problems += [
-        f"compare.vary={item} is unknown. {did_you_mean(item, VARY)}" for item in set(options.compare.vary) - set(VARY)
-    ]
+    for key, choices in (("vary", VARY), ("cost", COST)):
+        unknown = [item for item in getattr(options.compare, key) if item not in choices]
+        problems += [f"compare.{key}={item} is unknown. {did_you_mean(item, choices)}" for item in unknown]
     if not set(options.compare.vary) & {"init", "order", "split"}:
         problems.append("compare.vary is empty: all runs of an arm would be the same")
     metric = options.compare.metric.removeprefix("test/").removeprefix("val/")

@@ -40,7 +40,7 @@ def run(words: list[str]) -> None:
     on_gpu = _accelerator(first) == "gpu"
     workers = options.compare.workers or (1 if on_gpu else cores())
     train_all(plan, folder, workers=workers, backend=options.compare.backend, trust=first.trust)
-    cost = measure(plan, folder, settings, prepared) if options.compare.cost else None
+    cost = measure(plan, folder, settings, prepared, options.compare.cost) if options.compare.cost else None
     from adaptact.report.comparison import print_summary, write_report
     from adaptact.training.metrics import metric_of_arrays
 
@@ -231,7 +231,9 @@ def _split_name(run: Run) -> str:
     return f"split{data['split_seed']}" + ("" if run.fold is None else f"-fold{run.fold}") + ".json"
 
 
-def measure(plan: Plan, folder: Path, settings: dict[str, config.Config], prepared: Prepared) -> dict[str, Any]:
+def measure(
+    plan: Plan, folder: Path, settings: dict[str, config.Config], prepared: Prepared, ways: list[str]
+) -> dict[str, Any]:
     """Fit time and latency of all arms, after the runs; kept while the arms are the same."""
     import json
 
@@ -239,7 +241,7 @@ def measure(plan: Plan, folder: Path, settings: dict[str, config.Config], prepar
     from adaptact.training.cost import measure_costs
 
     arms = {arm.name: arm for arm in plan.arms if arm.role != "control"}
-    key = digest([{name: arm.settings for name, arm in arms.items()}, plan.code])
+    key = digest([{name: arm.settings for name, arm in arms.items()}, plan.code, ways])
     path = folder / "cost.json"
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
@@ -256,6 +258,7 @@ def measure(plan: Plan, folder: Path, settings: dict[str, config.Config], prepar
             },
             prepared,
             plan.baseline,
+            ways=ways,
         )
     cost["seconds"] = time.perf_counter() - begun
     records.write_json(path, {"key": key, "cost": cost})

@@ -51,8 +51,10 @@ def page(plan: Plan, report: Report, say: Say, pictures: Sequence[str]) -> Docum
     if learned := [row for arm in report["arms"] for row in layers(arm, say)]:
         blocks += [Heading(say("h_learned")), *_picture("learned", pictures, say), Table(learned, say("p_learned"))]
     if report["cost"]:
-        rows = [cost(name, found, report, say) for name, found in report["cost"]["arms"].items()]
-        blocks += [Heading(say("h_cost")), Table(rows)]
+        blocks.append(Heading(say("h_cost")))
+        for way in ("", "compiled_", "onnx_"):
+            rows = [cost(name, found, report, say, way) for name, found in report["cost"]["arms"].items()]
+            blocks += [Table(rows, say(f"cost_{way or 'eager_'}"))] if all(rows) else []
     blocks += [
         Heading(say("h_metrics")),
         Table([metrics(arm, plan.metric, say) for arm in report["arms"]]),
@@ -324,15 +326,15 @@ def layers(arm: dict[str, Any], say: Say) -> list[dict[str, str]]:
     ]
 
 
-def cost(name: str, found: dict[str, Any], report: Report, say: Say) -> dict[str, str]:
-    fit, one, many = found["fit_time"], found["latency"], found["throughput"]
+def cost(name: str, found: dict[str, Any], report: Report, say: Say, way: str = "") -> dict[str, str]:
+    """Times and ratios of one arm, measured in one way; empty where it was not."""
+    if f"{way}latency" not in found:
+        return {}
     against = say("x_baseline", base=report["baseline"])
-    return {
-        say("activation"): name,
-        say("training_step"): f"{fit['p50_ms']:.3g} ms",
-        f"{against} ": ratio(fit, say),
-        say("one_row"): f"{one['p50_ms']:.3g} / {one['p95_ms']:.3g} ms",
-        f"{against}  ": ratio(one, say),
-        say("rows_per_second"): f"{many['samples_per_second']:,.0f}",
-        f"{against}   ": ratio(many, say),
-    }
+    row = {say("activation"): name}
+    if fit := found.get(f"{way}fit_time"):
+        row |= {say("training_step"): f"{fit['p50_ms']:.3g} ms", f"{against} ": ratio(fit, say)}
+    one, many = found[f"{way}latency"], found[f"{way}throughput"]
+    row |= {say("one_row"): f"{one['p50_ms']:.3g} / {one['p95_ms']:.3g} ms", f"{against}  ": ratio(one, say)}
+    row |= {say("rows_per_second"): f"{many['samples_per_second']:,.0f}", f"{against}   ": ratio(many, say)}
+    return row

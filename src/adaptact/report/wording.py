@@ -210,6 +210,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "training_step": ("training step", "学習1ステップ"),
     "one_row": ("one row, p50 / p95", "1行の応答 p50 / p95"),
     "rows_per_second": ("rows per second", "毎秒の行数"),
+    "cost_eager_": (
+        "As PyTorch runs it. Ratios of times, below 1 is quicker.",
+        "PyTorchの通常の実行。時間の比で、1より小さいほど速い。",
+    ),
+    "cost_compiled_": ("Compiled by torch.compile.", "torch.compileでコンパイルした場合。"),
+    "cost_onnx_": ("Exported, in ONNX Runtime.", "ONNX Runtimeで実行した場合。"),
     "x_baseline": ("ratio to {base}", "{base}に対する比"),
 }
 

@@ -6,10 +6,15 @@ in an order of its own, and a ratio is taken within the round.
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
+import io
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +24,7 @@ from torch import nn
 
 from adaptact import config
 from adaptact.data import Prepared
+from adaptact.errors import UserError
 from adaptact.surgery import param_groups
 from adaptact.training.build import build_network
 
@@ -32,38 +38,89 @@ Measure = Callable[[], dict[str, float]]
 
 
 def measure_costs(
-    arms: dict[str, config.Config], prepared: Prepared, baseline: str, *, rounds: int = ROUNDS, compiled: bool = False
+    arms: dict[str, config.Config],
+    prepared: Prepared,
+    baseline: str,
+    *,
+    ways: Sequence[str] = ("eager",),
+    rounds: int = ROUNDS,
 ) -> dict[str, Any]:
     """Times of all arms and their ratios to the baseline.
 
     Args:
         arms: a configuration per arm.
-        compiled: measure networks compiled by torch.compile, which takes seconds per arm.
+        ways: beside eager: "compiled" (torch.compile, seconds per arm) and "onnx" (ONNX Runtime, where installed).
 
     Returns:
-        "arms": per arm "fit_time" (a training step), "latency" (one row), "throughput" (rows of a large batch per
-        second), each with its "ratio" to the baseline, "interval" and milliseconds.
+        "arms": per arm "fit_time" (a training step), "latency" (one row), "throughput" (a large batch), and the same
+        as "compiled_...", "onnx_latency" and "onnx_throughput", each with its "ratio" to the baseline, its "interval"
+        and milliseconds.
     """
-    networks = {
-        name: build_network(s, prepared.input_shape, prepared.n_outputs, prepared.columns) for name, s in arms.items()
-    }
-    if compiled:
-        for network in networks.values():
-            network.compile()
     size = min(arms[baseline].data.batch_size, len(prepared.parts["train"]))
     x, y = prepared.parts["train"].x[:size], prepared.parts["train"].y[:size]
     large = _repeat(prepared.parts["test"].x, LARGE_BATCH)
     one = large[:1]
-    measures: dict[str, dict[str, Measure]] = {
-        name: {
-            "fit_time": lambda n=network, s=arms[name]: _fit(n, s, prepared.task, x, y),  # type: ignore[misc]
-            "latency": lambda n=network: _answers(n, one, CALLS),  # type: ignore[misc]
-            "throughput": lambda n=network: _answers(n, large, 3),  # type: ignore[misc]
-        }
-        for name, network in networks.items()
-    }
-    found = interleaved(measures, rounds)
+    measures: dict[str, dict[str, Measure]] = {}
+    for name, settings in arms.items():
+
+        def network(settings: config.Config = settings) -> nn.Module:
+            return build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.columns)
+
+        own = measures[name] = {}
+        for way, call in _ways(network, ways).items():
+            if way != "onnx_":
+                fitted = network()
+                if way == "compiled_":
+                    fitted.compile()
+                own[f"{way}fit_time"] = partial(_fit, fitted, settings, prepared.task, x, y)
+            own[f"{way}latency"] = partial(_answers, call, one, CALLS)
+            own[f"{way}throughput"] = partial(_answers, call, large, 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the compiler
+        found = interleaved(measures, rounds)
     return {"rounds": rounds, "batch_size": size, "large_batch": LARGE_BATCH, "arms": _ratios(found, baseline)}
+
+
+def _ways(build: Callable[[], nn.Module], ways: Sequence[str]) -> dict[str, Callable[[torch.Tensor], Any]]:
+    """What answers, by the prefix of its measures."""
+    eager = build().eval()
+    found: dict[str, Callable[[torch.Tensor], Any]] = {"": eager}
+    if "compiled" in ways:
+        compiled = build().eval()
+        compiled.compile()
+        found["compiled_"] = compiled
+    if "onnx" in ways:
+        found["onnx_"] = _onnx_session(eager)
+    return found
+
+
+def _onnx_session(network: nn.Module) -> Callable[[torch.Tensor], Any]:
+    """The network in ONNX Runtime, exported at the first call.
+
+    Raises:
+        UserError: ONNX or its runtime is not installed.
+    """
+    if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxscript", "onnxruntime")):
+        raise UserError("compare.cost=[onnx] needs ONNX Runtime: make setup EXTRAS=dev,export")
+    sessions: dict[str, Any] = {}
+
+    def answer(x: torch.Tensor) -> Any:
+        if not sessions:
+            import onnxruntime
+
+            with contextlib.redirect_stdout(io.StringIO()):  # the exporter reports its progress there
+                program = torch.onnx.export(
+                    network, (x.repeat_interleave(2, 0),), dynamo=True, dynamic_shapes=({0: torch.export.Dim("batch")},)
+                )
+            assert program is not None
+            content = program.model_proto.SerializeToString()
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = torch.get_num_threads()
+            sessions["it"] = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
+        session = sessions["it"]
+        return session.run(None, {session.get_inputs()[0].name: x.numpy()})
+
+    return answer
 
 
 def interleaved(measures: dict[str, dict[str, Measure]], rounds: int) -> dict[str, dict[str, list[dict[str, float]]]]:
@@ -131,8 +188,7 @@ def _fit(network: nn.Module, settings: config.Config, task: str, x: torch.Tensor
 
 
 @torch.inference_mode()
-def _answers(network: nn.Module, x: torch.Tensor, calls: int) -> dict[str, float]:
-    network.eval()
+def _answers(network: Callable[[torch.Tensor], Any], x: torch.Tensor, calls: int) -> dict[str, float]:
     times = []
     for _ in range(calls):
         begun = time.perf_counter()

@@ -1,0 +1,56 @@
+"""Tasks in worker processes: each is reported once, whatever happens to its process."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adaptact.compare.executor import execute
+from adaptact.errors import UserError
+
+
+def work(number: int, folder: str) -> dict[str, Any]:
+    with (Path(folder) / f"{number}").open("a", encoding="utf-8") as file:
+        file.write(f"{os.getpid()}\n")
+    if number < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.05)
+    return {"status": "finished", "reason": None, "number": number, "pid": os.getpid()}
+
+
+def executed(tasks: list[tuple[Any, ...]], workers: int) -> dict[int, dict[str, Any]]:
+    found: dict[int, dict[str, Any]] = {}
+
+    def report(number: int, result: dict[str, Any]) -> None:
+        assert number not in found
+        found[number] = result
+
+    execute(work, tasks, report, workers=workers)
+    return found
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_task_is_done_once(tmp_path: Path, workers: int) -> None:
+    found = executed([(n, str(tmp_path)) for n in range(6)], workers)
+    assert {n: result["number"] for n, result in found.items()} == {n: n for n in range(6)}
+    assert all(len((tmp_path / f"{n}").read_text().split()) == 1 for n in range(6))
+    assert len({result["pid"] for result in found.values()}) <= workers  # workers are reused
+
+
+def test_a_task_that_kills_its_process_takes_no_other_down(tmp_path: Path) -> None:
+    found = executed([(n, str(tmp_path)) for n in (0, 1, -5, 2, 3)], 2)
+    assert [found[n]["status"] for n in range(5)] == ["finished", "finished", "failed", "finished", "finished"]
+    assert "killed" in found[2]["reason"]
+
+
+def test_nothing_to_do_is_done_at_once(tmp_path: Path) -> None:
+    assert executed([], 1) == {}
+
+
+def test_a_back_end_that_is_not_installed_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    with pytest.raises(UserError, match="adaptact\\[ray\\]"):
+        execute(work, [(1, "")], lambda *_: None, workers=1, backend="ray")

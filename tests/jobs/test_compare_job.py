@@ -1,0 +1,204 @@
+"""``compare`` through its command line: what it leaves, what it keeps, what it survives."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from adaptact.compare.analysis import SCHEMA_FILE
+from adaptact.errors import UserError
+from adaptact.jobs import compare as job
+
+SHORT = ["data=wine", "seeds=3", "trainer.max_epochs=3", "compare.cost=[]"]
+
+
+def command(folder: Path, *words: str) -> list[str]:
+    return [sys.executable, "-m", "adaptact", "compare", *words, f"output_dir={folder}"]
+
+
+def compare(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if k != "MAKEFLAGS"}
+    return subprocess.run(
+        command(folder, *words), env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def report_of(result: subprocess.CompletedProcess[str]) -> tuple[Path, dict[str, Any]]:
+    assert result.returncode == 0, result.stderr
+    folder = Path(result.stdout.splitlines()[-1])
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    jsonschema.validate(report, json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
+    return folder, report
+
+
+def trained(folder: Path) -> dict[str, int]:
+    return {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in folder.glob("*/seed*/result.json")}
+
+
+def comparable(report: dict[str, Any]) -> dict[str, Any]:
+    """Without timings and dates."""
+    plain = {k: v for k, v in report.items() if k not in {"cost", "decided_at"}}
+    for candidate in plain["candidates"]:
+        candidate["seconds_needed"] = candidate["guardrails"] = None
+    for arm in plain["arms"]:
+        arm["fit_s"] = None
+    return plain
+
+
+def test_a_comparison_its_files_and_the_same_command_again(tmp_path: Path) -> None:
+    words = [*SHORT, "activations=gelu,sgblend", "compare.controls=true", "compare.cost=[eager]"]
+    folder, report = report_of(compare(tmp_path, *words))
+    assert folder.parent == tmp_path
+    assert folder.name.startswith("wine-mlp-")
+    files = {path.name for path in folder.iterdir()}
+    assert {"plan.json", "runs.csv", "report.json", "report.md", "figures", "gelu", "sgblend-learned"} <= files
+    with (folder / "runs.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3 * 5
+    assert {row["status"] for row in rows} == {"finished"}
+    (candidate,) = report["candidates"]
+    assert (candidate["activation"], candidate["pairs"], candidate["method"]) == ("sgblend", 3, "nadeau-bengio")
+    assert candidate["guardrails"]["latency_ratio"] > 0
+    assert {c["control"] for c in report["controls"]} == {"frozen", "learned", "scale"}
+    assert {r["name"] for r in report["references"]} == {"boosting", "linear"}
+    layer = next(arm for arm in report["arms"] if arm["activation"] == "sgblend")["layers"][0]
+    assert layer["moved"]["mean"] > 0
+    frozen = next(arm for arm in report["arms"] if arm["activation"] == "sgblend-learned")["layers"][0]
+    assert frozen["alpha"]["sd"] == 0
+    assert frozen["alpha"]["mean"] == pytest.approx(layer["alpha"]["mean"], abs=1e-6)
+    before = trained(folder)
+    _, again = report_of(compare(tmp_path, *words))
+    assert trained(folder) == before  # nothing is trained twice
+    assert comparable(again) == comparable(report)
+    other, second = report_of(compare(tmp_path, *SHORT, "activations=gelu,silu", "name=second"))
+    assert other.name == "second"
+    assert second["earlier_uses"] == [folder.name]
+
+
+@pytest.mark.slow
+def test_more_seeds_keep_the_runs_there_are_and_the_report_says_so(tmp_path: Path) -> None:
+    words = ["activations=gelu,silu", "name=mine", *SHORT]
+    folder, first = report_of(compare(tmp_path, *words, "seeds=2"))
+    before = trained(folder)
+    _, report = report_of(compare(tmp_path, *words, "seeds=3"))
+    assert before.items() <= trained(folder).items()
+    assert first["changes"] == []
+    assert [change["what"] for change in report["changes"]] == ["seeds: [0, 1] became [0, 1, 2]"]
+    assert "seeds: [0, 1] became" in (folder / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_an_arm_that_fails_or_diverges_is_reported_and_takes_no_other_down(tmp_path: Path) -> None:
+    (tmp_path / "my_package.py").write_text(
+        "from torch import nn\n\nclass Broken(nn.Module):\n    def forward(self, x):\n"
+        "        if self.training and x.shape[0] > 2:\n            raise RuntimeError('broken on purpose')\n"
+        "        return x.relu()\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "conf" / "activation").mkdir(parents=True)
+    (tmp_path / "conf" / "activation" / "mine.yaml").write_text(
+        "name: mine\nkind: custom\ntarget: my_package.Broken\n", encoding="utf-8"
+    )
+    words = ["--config-dir", str(tmp_path / "conf"), "trust=my_package", "activations=gelu,mine", *SHORT]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    result = subprocess.run(
+        command(tmp_path / "out", *words), env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    _, report = report_of(result)
+    assert "Traceback" not in result.stderr
+    (candidate,) = report["candidates"]
+    assert (candidate["verdict"], candidate["rule"], candidate["failures"]) == ("reject", "guardrail-failures", 3)
+    assert "broken on purpose" in report["failures"][0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["activations=gelu,sgblnd"], "'sgblend'"),
+        (["activations=gelu,silu", "compare.metric=rmse"], "this is a classification"),
+        (["activations=gelu,silu", "compare.metrc=auroc"], "'metric'"),
+        (["activations=gelu,silu", "optimizer.lr=1,2"], "one value of each key"),
+        (["activations=gelu,silu", "optimizer.lr=-1"], "above 0"),
+        (["activations=gelu,silu", "data=table"], "data.path is missing"),
+        (["activations=gelu,silu", "data.batch_size=5000"], "more than the"),
+        (["activations=gelu,silu", "compare.tuned=nowhere"], "nowhere"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_before_anything_is_written(
+    tmp_path: Path, words: list[str], message: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        job.run([*words, f"output_dir={tmp_path / 'out'}"])
+    assert message in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_error_is_one_message_on_the_command_line(tmp_path: Path) -> None:
+    result = compare(tmp_path / "out", "activations=gelu,sgblnd", "seeds=many")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: seeds must be a whole number")
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.slow
+def test_a_comparison_that_was_killed_goes_on_and_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    words = ["activations=gelu,silu,sgblend", "name=c", *SHORT, "seeds=4", "compare.controls=true"]
+    _, whole = report_of(compare(tmp_path / "whole", *words))
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        command(tmp_path / "cut", *words), env=environment, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        deadline = time.monotonic() + 120
+        while len(trained(tmp_path / "cut" / "c")) < 8 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+    before = trained(tmp_path / "cut" / "c")
+    assert 8 <= len(before) < 4 * 6
+    folder, report = report_of(compare(tmp_path / "cut", *words))
+    after = trained(folder)
+    assert len(after) == 4 * 6
+    kept = [name for name in before if before[name] == after[name]]
+    assert len(kept) >= len(before) - 2  # those that were written while they were killed
+    assert comparable(report) == comparable(whole)
+
+
+@pytest.mark.slow
+def test_the_same_activation_twice_is_no_find(tmp_path: Path) -> None:
+    _, report = report_of(
+        compare(
+            tmp_path,
+            "activations=gelu,gelu",
+            "data=breast_cancer",
+            "seeds=6",
+            "trainer.max_epochs=15",
+            "compare.cost=[]",
+        )
+    )
+    (candidate,) = report["candidates"]
+    assert candidate["activation"] == "gelu-2"
+    assert set(candidate["differences"].values()) != {0.0}  # other seeds
+    assert candidate["verdict"] in {"equivalent", "undecided"}
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_it_with_one_word_and_keeps_what_is_done(tmp_path: Path) -> None:
+    words = ["activations=gelu,silu", "name=c", *SHORT, "trainer.max_epochs=60", "seeds=8"]
+    with subprocess.Popen(
+        command(tmp_path, *words), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
+    ) as process:
+        deadline = time.monotonic() + 120
+        while len(trained(tmp_path / "c")) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of its processes
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    assert len(trained(tmp_path / "c")) >= 2
