@@ -72,7 +72,9 @@ def test_a_limit_that_was_not_measured_is_said() -> None:
 def test_strict_asks_more() -> None:
     values = [0.001, 0.016, 0.004, 0.013, 0.01, 0.005]
     assert decide(values, margin=0.005).name == "adopt"
-    assert decide(values, margin=0.005, strict=True).name == "undecided"
+    found = decide(values, margin=0.005, strict=True)
+    assert found.name == "undecided"
+    assert found.reason.startswith("Above 0, but not wholly above the margin of 0.005")
     assert decide(GOOD, margin=0.005, strict=True).name == "adopt"
 
 
@@ -102,6 +104,12 @@ def test_the_sentence_has_the_numbers() -> None:
     assert "+0.012" in reason
     assert "95 % interval" in reason
     assert "6 pairs" in reason
+
+
+def test_better_by_less_than_the_margin_is_said() -> None:
+    found = decide([0.001, 0.007, 0.003, 0.006, 0.004, 0.005], margin=0.005)
+    assert found.reason.startswith("Above 0, but not on average by the margin of 0.005")
+    assert decide([0.01], margin=0.005).reason.count("(1 pair)") == 1
 
 
 @given(st.lists(st.integers(-50, 50).map(lambda n: n / 1000), max_size=8), st.sampled_from([0.0, 0.005, 0.02]))

@@ -112,8 +112,7 @@ class Verdict:
 def default_margin(metric: str, baseline_mean: float) -> float:
     """The smallest difference worth a change: 0.005 for metrics within [0, 1], else 1 % of the baseline's error.
 
-    The error of r2, which is at most 1 but may be far below 0, is what is missing to 1. An infinite or unknown mean
-    gives no margin.
+    The error of r2, which is at most 1 but may be far below 0, is what is missing to 1.
 
     Raises:
         ValueError: If the mean is not finite.
@@ -134,15 +133,26 @@ def _number(value: float) -> str:
 
 def _described(interval: Interval) -> str:
     """The mean and its interval in words."""
+    pairs = "1 pair" if interval.pairs == 1 else f"{interval.pairs} pairs"
     return (
         f"mean difference {_number(interval.mean)}, {100 * interval.level:.4g} % interval "
-        f"{_number(interval.low)} to {_number(interval.high)} ({interval.pairs} pairs)"
+        f"{_number(interval.low)} to {_number(interval.high)} ({pairs})"
     )
 
 
 def _inside(interval: Interval, margin: float) -> bool:
     """Whether the interval lies wholly inside (-margin, +margin); the point 0 is inside a margin of 0, too."""
     return (-margin < interval.low and interval.high < margin) or interval.low == interval.high == 0
+
+
+def _open(interval: Interval, margin: float, strict: bool) -> str:
+    """Why no rule holds."""
+    if not interval.pairs:
+        return "No pair has two finished runs"
+    if interval.low > 0:
+        beyond = "wholly above the margin" if strict else "on average by the margin"
+        return f"Above 0, but not {beyond} of {margin:.4g}, nor certainly inside it: {_described(interval)}"
+    return f"Neither above 0 nor below, nor inside the margin of {margin:.4g}: {_described(interval)}"
 
 
 def _outlook(pairs: int, needed: int | None, seconds: float | None, test_train_ratio: float | None) -> str:
@@ -226,11 +236,4 @@ def decide(
     more = None if needed is None else needed - interval.pairs
     cost = None if more is None or seconds_per_pair is None else more * seconds_per_pair
     outlook = _outlook(interval.pairs, needed, cost, test_train_ratio)
-    described = _described(interval) if interval.pairs else "no pair has two finished runs"
-    return verdict(
-        "undecided",
-        "undecided",
-        f"Neither above 0 nor below, nor inside the margin of {margin:.4g}: {described}; {outlook}.",
-        needed,
-        cost,
-    )
+    return verdict("undecided", "undecided", f"{_open(interval, margin, strict)}; {outlook}.", needed, cost)
