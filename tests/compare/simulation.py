@@ -411,7 +411,8 @@ figure that a sentence quotes from them, comes from that run.
 ## What is computed
 
 A pair is one baseline run and one candidate run with the same seed on the same split. A difference is candidate minus
-baseline, signed so that positive is better. Pairs with a failed run are left out and counted in the guardrail.
+baseline, signed so that positive is better. A run that
+diverged or failed scores as a prediction that is always the same, and counts in the guardrail.
 
 **Interval.** Student's t interval of the mean of n differences, at level 1 - 0.05 / candidates (Bonferroni), so that
 the intervals of all candidates hold together with 95 %. Bonferroni needs no assumption about how the candidates depend

@@ -16,6 +16,7 @@ import pytest
 from adaptact.compare.analysis import SCHEMA_FILE
 from adaptact.errors import UserError
 from adaptact.jobs import compare as job
+from conftest import REPOSITORY
 
 SHORT = ["data=wine", "seeds=3", "trainer.max_epochs=3", "compare.cost=[]"]
 
@@ -74,6 +75,10 @@ def test_a_comparison_its_files_and_the_same_command_again(tmp_path: Path) -> No
     frozen = next(arm for arm in report["arms"] if arm["activation"] == "sgblend-learned")["layers"][0]
     assert frozen["alpha"]["sd"] == 0
     assert frozen["alpha"]["mean"] == pytest.approx(layer["alpha"]["mean"], abs=1e-6)
+    recomputed = subprocess.run(
+        [sys.executable, REPOSITORY / "docs" / "recompute.py", folder], capture_output=True, text=True, check=False
+    )
+    assert "7 intervals" in recomputed.stdout, recomputed.stderr
     before = trained(folder)
     _, again = report_of(compare(tmp_path, *words))
     assert trained(folder) == before  # nothing is trained twice
@@ -168,6 +173,15 @@ def test_a_comparison_that_was_killed_goes_on_and_ends_as_one_that_was_not(tmp_p
     kept = [name for name in before if before[name] == after[name]]
     assert len(kept) >= len(before) - 2  # those that were written while they were killed
     assert comparable(report) == comparable(whole)
+
+
+@pytest.mark.slow
+def test_on_a_local_ray_cluster_the_numbers_are_the_same(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    words = ["activations=gelu,sgblend", "name=c", *SHORT]
+    _, here = report_of(compare(tmp_path / "loky", *words))
+    _, there = report_of(compare(tmp_path / "ray", *words, "compare.backend=ray", "compare.workers=2"))
+    assert comparable(there) == comparable(here)
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import joblib
@@ -55,7 +55,7 @@ def execute(
             warnings.simplefilter("ignore", UserWarning)  # a worker that was stopped or grew and is started again
             with joblib.parallel_config(backend=backend, n_jobs=at_once, **inner):
                 jobs = [joblib.delayed(_numbered)(number, work, threads, left[number]) for number in numbers]
-                for number, result in joblib.Parallel(return_as="generator_unordered", batch_size=1)(jobs):
+                for number, result in _as_they_end(jobs, at_once, backend):
                     del left[number]
                     report(number, result)
 
@@ -79,6 +79,15 @@ def execute(
             result = dict(KILLED)
         del left[number]
         report(number, result)
+
+
+def _as_they_end(jobs: list[Any], at_once: int, backend: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Results as they come; of ray, whose back end gives them together, in portions."""
+    if backend == "loky":
+        yield from joblib.Parallel(return_as="generator_unordered", batch_size=1)(jobs)
+        return
+    for first in range(0, len(jobs), 2 * at_once):
+        yield from joblib.Parallel(batch_size=1)(jobs[first : first + 2 * at_once])
 
 
 def _numbered(number: int, work: Work, threads: int, task: tuple[Any, ...]) -> tuple[int, dict[str, Any]]:

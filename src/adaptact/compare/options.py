@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, is_dataclass
+from types import UnionType
+from typing import Any, Literal, TypeVar, get_args
 
 import yaml
 
 from adaptact.config import METRICS
 from adaptact.errors import ConfigError, did_you_mean
-from adaptact.schema import Checker, option
+from adaptact.schema import Checker, option, types_of
 
 VARY = ("split", "init", "order")
 COST = ("eager", "compiled", "onnx")
+SEEDS = "seeds=8 or seeds=[3,5]"
+SET_BY_IT = {
+    "activation": "activations=a,b",
+    "seed": SEEDS,
+    "data.split_seed": SEEDS,
+    "data.order_seed": SEEDS,
+    "resume": "the same command again: it continues",
+    "data.fold": "data.folds=5: all folds are run",
+}
+T = TypeVar("T")
 
 
 @dataclass
@@ -52,9 +63,6 @@ class Comparison:
     compare: Compare = field(default_factory=Compare)
 
 
-OWN = ("activations", "seeds", "baseline", "name", "output_dir")
-
-
 def read_words(words: list[str]) -> tuple[Comparison, list[str]]:
     """The options among the words, and the words that go to each run.
 
@@ -65,27 +73,40 @@ def read_words(words: list[str]) -> tuple[Comparison, list[str]]:
     >>> options.activations, options.seeds, options.compare.margin, rest
     (['gelu', 'sgblend'], [0, 1, 2], 0.01, ['data=wine'])
     """
+    options, rest, problems = read_section(Comparison, words, lists={"activations", "compare.vary", "compare.cost"})
+    if options is not None and not problems:
+        problems += _contradictions(options)
+    if problems:
+        raise ConfigError(problems)
+    assert options is not None
+    return options, rest
+
+
+def read_section(cls: type[T], words: list[str], *, lists: set[str]) -> tuple[T | None, list[str], list[str]]:
+    """An instance of ``cls`` from the words that name its fields, the other words, and what is wrong."""
+    hints = types_of(cls)
+    sections = {n: types_of(hint) for n, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
     raw: dict[str, Any] = {}
     rest: list[str] = []
     problems: list[str] = []
     for word in words:
         key, separator, text = word.lstrip("+").partition("=")
         section, _, name = key.rpartition(".")
-        if separator and section == "compare":
-            raw.setdefault("compare", {})[name] = _items(name, text) if name in {"vary", "cost"} else _value(text)
-        elif separator and key in OWN:
-            raw[key] = _items(key, text) if key in {"activations", "seeds"} else _text(text)
-        elif key in {"activation", "seed", "data.split_seed", "resume", "data.fold"}:
-            way_out = {"activation": "activations=a,b", "data.fold": "data.folds=5: all folds are run"}
-            problems.append(f"{key} is set by the comparison: use {way_out.get(key, 'seeds=8 or seeds=[3,5]')}")
+        if separator and (section in sections or key in hints):
+            text_only = str in _members((sections[section] if section else hints).get(name))
+            value = _items(key, text) if key in lists | {"seeds"} else _text(text) if text_only else _value(text)
+            (raw.setdefault(section, {}) if section else raw)[name] = value
+        elif key in SET_BY_IT:
+            problems.append(f"{key} is set by the comparison: use {SET_BY_IT[key]}")
         else:
             rest.append(word)
-    checker = Checker({}, [f"compare.{name}" for name in Compare.__dataclass_fields__])
-    options: Comparison = checker.build(Comparison, raw)
-    problems += checker.problems + (_contradictions(options) if options and not checker.problems else [])
-    if problems:
-        raise ConfigError(problems)
-    return options, rest
+    checker = Checker({}, [f"{section}.{name}" for section, names in sections.items() for name in names])
+    options = checker.build(cls, raw)
+    return options, rest, problems + checker.problems
+
+
+def _members(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if isinstance(hint, UnionType) else (hint,)
 
 
 def _text(text: str) -> str | None:
@@ -128,6 +149,10 @@ def _contradictions(options: Comparison) -> list[str]:
     for key, choices in (("vary", VARY), ("cost", COST)):
         unknown = [item for item in getattr(options.compare, key) if item not in choices]
         problems += [f"compare.{key}={item} is unknown. {did_you_mean(item, choices)}" for item in unknown]
+    if not options.compare.cost and (options.compare.max_latency_ratio or options.compare.max_fit_time_ratio):
+        problems.append(
+            "compare.cost=[] measures nothing to hold a limit of compare.max_..._ratio against: leave it out"
+        )
     if not set(options.compare.vary) & {"init", "order", "split"}:
         problems.append("compare.vary is empty: all runs of an arm would be the same")
     metric = options.compare.metric.removeprefix("test/").removeprefix("val/")

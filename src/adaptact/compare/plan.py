@@ -176,9 +176,14 @@ def arms_of(options: Comparison, compose: Callable[[str], dict[str, Any]]) -> li
     return arms
 
 
+def is_adaptive(activation: dict[str, Any]) -> bool:
+    """Whether an activation's settings let it learn anything."""
+    return activation["kind"] in ADAPTIVE and activation.get("learn") != []
+
+
 def _controls(arm: Arm, baseline: Arm) -> Iterator[Arm]:
     chosen = arm.settings["activation"]
-    if chosen["kind"] not in ADAPTIVE or arm.role == "baseline" or chosen.get("learn") == []:
+    if arm.role == "baseline" or not is_adaptive(chosen):
         return
     shared = {key: chosen[key] for key in ("sites", "only", "preserve", "start")}
 

@@ -48,13 +48,13 @@ def checked(differences: Sequence[float] | np.ndarray) -> np.ndarray:
     """The differences as a vector of float64.
 
     Raises:
-        ValueError: If one of them is not finite. A pair that has a failed run is no pair: leave it out.
+        ValueError: If one of them is not finite. Say what a failed run scores before.
     """
     values = np.asarray(differences, dtype=np.float64)
     if values.ndim != 1:
         raise ValueError(f"differences must be one list of numbers, not of shape {values.shape}")
     if not np.isfinite(values).all():
-        raise ValueError("a difference is not a finite number; leave out the pairs that have a failed run")
+        raise ValueError("a difference is not a finite number; give a failed run a score, or leave its pair out")
     return values
 
 
@@ -191,9 +191,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
         raise ValueError(f"p-values are between 0 and 1, not {list(p_values)}")
     if len(p_values) == 0:
         return []
-    from statsmodels.stats.multitest import multipletests  # late: it takes longer than all the rest
-
-    return [float(p) for p in multipletests(p_values, method="holm")[1]]
+    values = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    steps = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(1.0, steps)
+    return [float(p) for p in adjusted]
 
 
 def probability_of_superiority(differences: Sequence[float] | np.ndarray) -> float | None:

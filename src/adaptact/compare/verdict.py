@@ -187,7 +187,7 @@ def decide(
     5. undecided.
 
     Args:
-        differences: Candidate minus baseline, a pair each, positive is better; pairs with a failed run left out.
+        differences: Candidate minus baseline, a pair each, positive is better.
         error: Of all candidates together.
         candidates: How many are compared with the baseline.
         test_train_ratio: n_test / n_train if the same rows are split anew for every pair; None for a fixed test set.

@@ -182,6 +182,10 @@ def cautions(report: Report, say: Say) -> list[str]:
         if own and sign * reference["score"]["mean"] - max(own) > report["margin"]:
             score = number(reference["score"]["mean"])
             notes.append(say("reference_wins", name=reference["name"], score=score, metric=report["metric"]))
+    for c in report["candidates"]:
+        rows = c["row_interval"]
+        if c["verdict"] == "adopt" and rows is not None and rows["interval"][0] <= 0:
+            notes.append(say("row_doubt", name=c["activation"], interval=interval(rows["interval"], say)))
     weak = [c for c in report["candidates"] if c["p_value_smallest"] is not None and not c["p_value_can_decide"]]
     if weak:
         smallest = number(weak[0]["p_value_smallest"], digits=2)

@@ -81,6 +81,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{name}は{metric}で{score}に達し、ここで比べたどのネットワークよりも優れています。活性化関数よりも、モデルの選択の"
         "ほうが重要です。",
     ),
+    "row_doubt": (
+        "The verdict on {name} holds for these test rows. Other test rows could have said otherwise: drawing them anew "
+        "gives {interval}, which includes 0.",
+        "{name}についての判定は、このテスト用データに対するものです。別のテスト行なら結果が変わる可能性があります。行を引き直した区間は"
+        "{interval}で、0を含みます。",
+    ),
     "p_cannot_decide": (
         "With {pairs} pairs a p-value by sign flips is at least {smallest}: it cannot decide here. The intervals do.",
         "{pairs}組では、符号反転によるp値は{smallest}より小さくなりません。ここではp値では判断できないため、区間で判断しています。",

@@ -1,0 +1,129 @@
+"""``tune``: equally many trials for every arm, judged on validation rows; `compare` takes what was found."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from adaptact import config, records
+from adaptact.compare.options import Comparison
+from adaptact.compare.plan import digest, is_adaptive
+from adaptact.compare.results import as_csv
+from adaptact.compare.tuning import Study, Tuning, defaults_of, read_words, score, write_tuned
+from adaptact.jobs.compare import checks, configurations
+
+
+def run(words: list[str]) -> None:
+    """Tune each arm; the last line on stdout is the folder that `compare.tuned=` takes."""
+    options, rest = read_words(words)
+    settings = configurations(Comparison(activations=options.activations), rest)
+    first = next(iter(settings.values()))
+    with Console(stderr=True).status("loading torch and the data"):
+        from adaptact import data
+        from adaptact.compare.executor import cores
+        from adaptact.training import hardware
+        from adaptact.training.checks import monitored_metric
+
+        prepared = data.load(first.data, first.trust)
+        checks(settings, prepared)
+        monitor, mode = monitored_metric(first, prepared)
+        on_gpu = hardware.accelerator(first.trainer) == "gpu"
+    workers = options.workers or (1 if on_gpu else cores())
+    name = options.name or f"{prepared.name}-{first.model.name}"
+    folder = records.project_root() / options.output_dir / records.safe_name(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = {arm: config.to_dict(one) for arm, one in settings.items()}
+    studies = {
+        arm: Study(folder / "journal.log", arm, mode, options.space, defaults_of(one, is_adaptive(one["activation"])))
+        for arm, one in plain.items()
+    }
+    search(
+        options,
+        studies,
+        plain,
+        folder,
+        metric=monitor.removeprefix("val/"),
+        mode=mode,
+        workers=workers,
+        trust=first.trust,
+    )
+    write_tuned(folder, {arm: study.best[0] for arm, study in studies.items()}, options.trials)
+    records.write_text(folder / "trials.csv", as_csv([row for study in studies.values() for row in study.rows]))
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(table(studies, monitor, options.trials))
+    console.print(escape(f"compare with them: make compare activations={','.join(studies)} compare.tuned={folder}"))
+    print(folder, flush=True)
+
+
+def search(
+    options: Tuning,
+    studies: dict[str, Study],
+    settings: dict[str, dict[str, Any]],
+    folder: Path,
+    *,
+    metric: str,
+    mode: str,
+    workers: int,
+    trust: str | None,
+) -> None:
+    """Trials in rounds, all arms beside each other, until each has its number; what ended earlier counts."""
+    from adaptact.compare.executor import execute
+    from adaptact.training.planned import run_planned
+
+    total = options.trials * len(studies)
+    while any(study.ended < options.trials for study in studies.values()):
+        each = max(1, math.ceil(workers / len(studies) / len(options.seeds)))
+        asked: list[tuple[str, int, dict[str, float]]] = []
+        for arm, study in studies.items():
+            for _ in range(min(each, options.trials - study.ended)):
+                asked.append((arm, *study.ask()))
+        tasks, owners = [], []
+        for place, (arm, number, found) in enumerate(asked):
+            for seed in options.seeds:
+                own = changed(settings[arm], found, seed)
+                target = folder / records.safe_name(arm) / f"trial{number}-seed{seed}"
+                tasks.append((str(target), own, digest(own), trust))
+                owners.append((place, target))
+        values: dict[int, list[float]] = {}
+
+        def done(number: int, result: dict[str, Any], owners: list[Any] = owners, values: Any = values) -> None:
+            if result["status"] == "interrupted":
+                raise KeyboardInterrupt
+            place, target = owners[number]
+            values.setdefault(place, []).append(score(result, target, metric, mode))
+
+        execute(run_planned, tasks, done, workers=min(workers, len(tasks)))
+        for place, (arm, number, found) in enumerate(asked):
+            value = sum(values[place]) / len(values[place])
+            studies[arm].tell(number, value)
+            ended = sum(study.ended for study in studies.values())
+            shown = ", ".join(f"{key} {v:.3g}" for key, v in found.items())
+            print(f"{ended}/{total} {arm}: val/{metric} {value:.5g} with {shown}", file=sys.stderr, flush=True)
+
+
+def changed(settings: dict[str, Any], found: dict[str, float], seed: int) -> dict[str, Any]:
+    """A run's settings with those of a trial."""
+    plain = {key: dict(value) if isinstance(value, dict) else value for key, value in settings.items()}
+    for key, value in found.items():
+        section, _, name = key.rpartition(".")
+        (plain[section] if section else plain)[name] = value
+    plain["seed"] = plain["data"]["split_seed"] = seed
+    return plain
+
+
+def table(studies: dict[str, Study], monitor: str, trials: int) -> Table:
+    """The best settings of each arm."""
+    found = Table(title=f"best of {trials} trials each, by {escape(monitor)}", title_justify="left")
+    keys = list(dict.fromkeys(key for study in studies.values() for key in study.space))
+    for column in ("activation", monitor, *keys):
+        found.add_column(column)
+    for arm, study in studies.items():
+        best, value = study.best
+        found.add_row(escape(arm), f"{value:.5g}", *(f"{best[key]:.3g}" if key in best else "-" for key in keys))
+    return found
