@@ -11,6 +11,11 @@ from typing import Any
 import pytest
 
 from adaptact import config
+from plans import make_plan
+
+__all__ = ["make_plan"]  # a fixture of several folders
+hypothesis.settings.register_profile("busy machine", deadline=None)
+hypothesis.settings.load_profile("busy machine")
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -14,6 +14,7 @@ from adaptact.errors import ConfigError, UserError, did_you_mean
 JOBS = {
     "train": "train one network: model, data and activation by name",
     "compare": "is another activation better, by enough and safely? activations=gelu,sgblend seeds=8",
+    "report": "a comparison's report again, without training: name=..., report.language=ja, value....",
     "tune": "equally many trials for every activation, on validation rows; compare.tuned= takes what was found",
     "check-data": "look at a table before an hour is spent on it: leaks, blanks, drift, duplicates",
     "predict": "score a new file with a trained run: run=<folder> input=new.csv",

@@ -299,7 +299,7 @@ DATA: dict[str, type[Data]] = {
 class Optimizer:
     lr: float = option(1e-3, "learning rate of AdamW at its peak", gt=0)
     weight_decay: float = option(0.01, "decay of weight matrices; biases, norms and activations never decay", ge=0)
-    activation_lr_scale: float = option(1.0, "learning rate of activation parameters, as a multiple of lr", ge=0)
+    activation_lr_scale: float = option(10.0, "learning rate of activation parameters, as a multiple of lr", ge=0)
     beta1: float = option(0.9, "decay of AdamW's first moment", ge=0, lt=1)
     beta2: float = option(0.999, "decay of AdamW's second moment", ge=0, lt=1)
     schedule: Literal["cosine", "constant"] = option("cosine", "learning rate after the warm-up")

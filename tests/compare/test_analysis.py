@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from adaptact.compare.plan import Plan
 from adaptact.compare.results import Result, as_csv, table
 from adaptact.errors import UserError
 from adaptact.records import finite
-from compare.conftest import result
+from plans import result
 
 Make = Callable[..., Plan]
 BASE = [0.80, 0.82, 0.79, 0.81]
@@ -134,7 +135,7 @@ def test_the_rows_of_a_shared_test_set_are_drawn_anew(make_plan: Make, tmp_path:
             np.savez(folder / "outputs.npz", targets=y, predictions=np.stack([1 - p, p], axis=1))
             value = float(np.mean((p > 0.5) == (y == 1)))
             one = result(plan, arm, seed, value)
-            found.append(Result(one.run, one.arm, folder, one.status, None, 1.0, one.constant, one.record))
+            found.append(replace(one, folder=folder))
 
     def accuracy(name: str) -> Callable[[np.ndarray, np.ndarray], float]:
         assert name == "accuracy"

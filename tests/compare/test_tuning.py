@@ -6,7 +6,7 @@ import pytest
 
 from adaptact.compare.tuning import SPACE, Study, defaults_of, read_tuned, read_words, write_tuned
 from adaptact.errors import ConfigError, UserError
-from compare.conftest import settings_of
+from plans import settings_of
 
 DEFAULTS = {"optimizer.lr": 1e-3, "model.dropout": 0.1}
 
@@ -49,7 +49,7 @@ def test_an_error_is_minimised(tmp_path: Path) -> None:
 
 def test_only_what_learns_has_a_learning_rate_of_its_own() -> None:
     assert "optimizer.activation_lr_scale" not in defaults_of(settings_of("gelu"), adaptive=False)
-    assert defaults_of(settings_of("sgblend"), adaptive=True)["optimizer.activation_lr_scale"] == 1.0
+    assert defaults_of(settings_of("sgblend"), adaptive=True)["optimizer.activation_lr_scale"] == 10.0
 
 
 def test_what_was_found_is_read_and_what_is_foreign_is_refused(tmp_path: Path) -> None:

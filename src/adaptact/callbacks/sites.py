@@ -128,3 +128,30 @@ def describe_layers(
             layer["start"] = {key: value.mean().item() for key, value in learned_values(starts[name]).items()}
         layers.append(layer)
     return layers
+
+
+@torch.no_grad()
+def curves(
+    network: nn.Module, inputs: dict[str, Inputs], starts: dict[str, nn.Module], points: int = 61
+) -> dict[str, dict[str, list[float]]]:
+    """Of every site that learned: "x" over the range of its inputs, "start" and "learned": the curve before and after.
+
+    Per-channel activations, whose curve is many, are left out.
+    """
+    found = {}
+    for name, module in named_activations(network).items():
+        values = learned_values(module)
+        if (
+            name not in inputs
+            or not values
+            or any(value.numel() > 1 for key, value in values.items() if key != "weights")
+        ):
+            continue
+        like = next(module.parameters())
+        x = torch.linspace(inputs[name].low, inputs[name].high, points, device=like.device)
+        found[name] = {
+            "x": x.tolist(),
+            "start": starts[name].to(like.device).forward(x).tolist(),
+            "learned": module.forward(x).tolist(),
+        }
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -21,9 +22,11 @@ from adaptact.compare.statistics import (
     sign_flip_p,
     simultaneous,
 )
+from adaptact.compare.value import Value, yearly_value
 from adaptact.compare.verdict import Guardrails, decide, default_margin
 from adaptact.config import METRICS
 from adaptact.errors import UserError
+from adaptact.training.decision import choose_threshold, rates
 
 SCHEMA = 1
 SCHEMA_FILE = Path(__file__).resolve().parents[1] / "schemas" / "report.json"
@@ -41,6 +44,7 @@ def analyse(
     references: Sequence[dict[str, Any]] = (),
     earlier_uses: Sequence[str] = (),
     metric_of: MetricOf | None = None,
+    value: Value | None = None,
 ) -> dict[str, Any]:
     """The content of ``report.json``.
 
@@ -49,6 +53,7 @@ def analyse(
         cost: what :mod:`adaptact.training.cost` measured, by arm.
         references: what boosting and a linear model reach, one entry per split.
         metric_of: metrics as functions of arrays, for the uncertainty from the finite test set; None leaves it out.
+        value: what errors cost; left out where it is not given.
 
     Raises:
         UserError: no run of the baseline has a score, so that there is no margin.
@@ -84,6 +89,8 @@ def analyse(
         "controls": [_control(plan, arm, by_arm, ratio) for arm in plan.controls if by_arm[arm.name]],
         "arms": [_arm(plan, arm, by_arm[arm.name]) for arm in plan.arms],
         "cost": cost,
+        "robustness": [_robustness(plan, arm, by_arm, ratio) for arm in plan.arms if arm.role != "control"],
+        "value": _values(plan, by_arm, ratio, cost, value) if value is not None and value.given else None,
         "references": _references(references, plan.metric),
         "failures": [
             {"arm": r.arm.name, "seed": r.run.seed, "fold": r.run.fold, "status": r.status, "reason": r.reason}
@@ -329,3 +336,72 @@ def _references(found: Sequence[dict[str, Any]], metric: str) -> list[dict[str, 
             if value is not None:
                 scores.setdefault(reference["name"], []).append(value)
     return [{"name": name, "splits": len(values), "score": spread(values)} for name, values in scores.items()]
+
+
+def _robustness(plan: Plan, arm: Arm, by_arm: dict[str, list[Result]], ratio: float | None) -> dict[str, Any]:
+    """The metric under each disturbance, and how much better than the baseline's under the same one."""
+    sign = 1 if plan.mode == "max" else -1
+    base = {(r.run.seed, r.run.fold): r.robustness for r in by_arm[plan.baseline] if r.robustness}
+    ours = {(r.run.seed, r.run.fold): r.robustness for r in by_arm[arm.name] if r.robustness}
+    first = next(iter(ours.values()), {})
+    rows = []
+    for kind, strengths in first.items():
+        for strength in strengths:
+            scores = {key: found[kind][strength][plan.metric] for key, found in ours.items()}
+            theirs = {key: found[kind][strength][plan.metric] for key, found in base.items()}
+            known = {key: s for key, s in scores.items() if s is not None}
+            pairs = [sign * (s - theirs[key]) for key, s in known.items() if theirs.get(key) is not None]
+            row = {"kind": kind, "strength": strength, "score": spread(list(known.values()))}
+            row["difference"] = None if arm.role == "baseline" else _summary(pairs, 1 - plan.error, ratio)
+            rows.append(row)
+    return {"activation": arm.name, "rows": rows}
+
+
+def _values(
+    plan: Plan, by_arm: dict[str, list[Result]], ratio: float | None, cost: dict[str, Any] | None, value: Value
+) -> dict[str, Any]:
+    """The yearly value of each candidate, from the same pairs as its verdict."""
+    level = simultaneous(plan.error, len(plan.candidates))
+    costs = (cost or {}).get("arms", {})
+    found = []
+    for arm in plan.candidates:
+        if value.per_unit_error is not None:
+            pairs = differences(plan, by_arm[arm.name], by_arm[plan.baseline], plan.metric)
+            savings = [value.per_unit_error * d for d in pairs.values()]
+        else:
+            base = {(r.run.seed, r.run.fold): _cost_per_decision(r, value) for r in by_arm[plan.baseline]}
+            ours = {(r.run.seed, r.run.fold): _cost_per_decision(r, value) for r in by_arm[arm.name]}
+            savings = [
+                theirs - mine
+                for key, mine in ours.items()
+                if mine is not None and (theirs := base.get(key)) is not None
+            ]
+        hours = [fmean(_fit_hours(by_arm[name]) or [0.0]) for name in (arm.name, plan.baseline)]
+        latency = [costs[name]["latency"]["p50_ms"] if name in costs else 0.0 for name in (arm.name, plan.baseline)]
+        one = yearly_value(
+            savings,
+            value,
+            level=level,
+            test_train_ratio=ratio,
+            extra_fit_hours=hours[0] - hours[1],
+            extra_answer_ms=latency[0] - latency[1],
+        )
+        found.append({"activation": arm.name, **one})
+    return {"given": asdict(value), "candidates": found}
+
+
+def _fit_hours(found: Sequence[Result]) -> list[float]:
+    return [r.record.speed["fit_s"] / 3600 for r in found if r.record is not None]
+
+
+def _cost_per_decision(result: Result, value: Value) -> float | None:
+    """Of a two-class run: errors on the test rows at the threshold that costs least on the validation rows."""
+    costs = (float(value.cost_fp or 0), float(value.cost_fn or 0))
+    try:
+        with np.load(result.folder / "outputs.npz", allow_pickle=False) as file:
+            val, test = ((file[f"{p}predictions"][:, 1], file[f"{p}targets"] == 1) for p in ("val_", ""))
+    except (OSError, ValueError, KeyError, IndexError):
+        return None
+    threshold = choose_threshold(val[0].astype(np.float64), val[1], costs=costs)
+    counts = rates(test[0].astype(np.float64), test[1], np.array([threshold]))
+    return float((costs[0] * counts["fp"][0] + costs[1] * counts["fn"][0]) / len(test[1]))

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 import yaml
 
+from adaptact.compare.value import Value
 from adaptact.config import METRICS
 from adaptact.errors import ConfigError, did_you_mean
 from adaptact.schema import Checker, option, types_of
@@ -52,6 +53,21 @@ class Compare:
 
 
 @dataclass
+class Report:
+    language: Literal["en", "ja"] = option("en", "of report.html and report.md: en (English) or ja (Japanese)")
+
+
+@dataclass
+class Presentation:
+    """Everything that `report` takes."""
+
+    name: str | None = option(None, "name or path of the comparison")
+    output_dir: str = option("runs/compare", "folder of the comparisons; relative to the project")
+    report: Report = field(default_factory=Report)
+    value: Value = field(default_factory=Value)
+
+
+@dataclass
 class Comparison:
     """Everything that `compare` takes; all other words go to its runs."""
 
@@ -61,6 +77,8 @@ class Comparison:
     name: str | None = option(None, "name of the folder; null: data, model and a hash of the plan")
     output_dir: str = option("runs/compare", "folder of the comparisons; relative to the project")
     compare: Compare = field(default_factory=Compare)
+    report: Report = field(default_factory=Report)
+    value: Value = field(default_factory=Value)
 
 
 def read_words(words: list[str]) -> tuple[Comparison, list[str]]:
@@ -155,6 +173,7 @@ def _contradictions(options: Comparison) -> list[str]:
         )
     if not set(options.compare.vary) & {"init", "order", "split"}:
         problems.append("compare.vary is empty: all runs of an arm would be the same")
+    problems += options.value.problems()
     metric = options.compare.metric.removeprefix("test/").removeprefix("val/")
     known = [name for names in METRICS.values() for name in names]
     if options.compare.metric.startswith("val/"):

@@ -29,6 +29,7 @@ class Result:
     reason: str | None = None
     seconds: float | None = None
     constant: dict[str, dict[str, float]] | None = None
+    robustness: dict[str, dict[str, dict[str, float]]] | None = None
     record: records.Record | None = None
 
     @property
@@ -61,7 +62,17 @@ def read_result(folder: Path, run: Run, arm: Arm) -> Result:
         if plain["hash"] != run.hash or plain["status"] not in FINAL:
             return Result(run, arm, target, "missing")
         record = None if plain["status"] == "failed" else records.Record.load(target)
-        return Result(run, arm, target, plain["status"], plain["reason"], plain["seconds"], plain["constant"], record)
+        return Result(
+            run=run,
+            arm=arm,
+            folder=target,
+            status=plain["status"],
+            reason=plain["reason"],
+            seconds=plain["seconds"],
+            constant=plain["constant"],
+            robustness=plain.get("robustness"),
+            record=record,
+        )
     except (OSError, ValueError, KeyError, TypeError, UserError):
         return Result(run, arm, target, "missing")
 

@@ -13,8 +13,7 @@ from torch import nn
 from adaptact import config, records
 from adaptact.data.preparation import TablePreparation
 from adaptact.errors import ConfigError, UserError
-from adaptact.training.build import build_network
-from adaptact.training.checkpoints import load_checkpoint
+from adaptact.training.checkpoints import fitted_network
 
 BATCH_ROWS = 4096
 
@@ -43,23 +42,10 @@ class TableRun:
         settings = load_settings(folder, trust)
         if not isinstance(settings.data, config.Table):
             raise UserError(f"{folder} was trained on {record.data['name']}, which is no table: it cannot score a file")
-        best = folder / "checkpoints" / "best.ckpt"
-        if not best.is_file():
-            raise UserError(f"{folder} has no checkpoints/best.ckpt: its training ended before the first epoch did")
         preparation = TablePreparation.load(folder / "preparation")
         n_outputs = len(preparation.labels) if preparation.task == "classification" else 1
-        network = build_network(settings, (preparation.width,), n_outputs, columns=preparation.layout)
-        weights = {
-            name.removeprefix("network."): tensor
-            for name, tensor in load_checkpoint(best)["state_dict"].items()
-            if name.startswith("network.")
-        }
-        try:
-            network.load_state_dict(weights)
-        except RuntimeError as error:
-            reason = str(error).splitlines()[-1].strip()
-            raise UserError(f"{best} does not fit the network of {folder / 'config.yaml'}: {reason}") from None
-        return cls(folder, settings, record, network.eval(), preparation)
+        network = fitted_network(folder, settings, (preparation.width,), n_outputs, preparation.layout)
+        return cls(folder, settings, record, network, preparation)
 
     @torch.inference_mode()
     def predict(self, frame: pd.DataFrame) -> np.ndarray:

@@ -44,7 +44,15 @@ def run(words: list[str]) -> None:
     from adaptact.report.comparison import print_summary, write_report
     from adaptact.training.metrics import metric_of_arrays
 
-    report = write_report(plan, folder, metric_of=metric_of_arrays, cost=cost, earlier_uses=earlier_uses(parent, plan))
+    report = write_report(
+        plan,
+        folder,
+        metric_of=metric_of_arrays,
+        cost=cost,
+        earlier_uses=earlier_uses(parent, plan),
+        language=options.report.language,
+        value=options.value,
+    )
     print_summary(report, Console(width=None if sys.stdout.isatty() else 120))
     print(folder, flush=True)
 
@@ -149,10 +157,22 @@ def plan_of(
             "fingerprint": prepared.fingerprint,
             "rows": {part: len(rows) for part, rows in prepared.parts.items()},
             "fixed_test": fixed_test,
+            "warnings": data_warnings(first.data),
         },
         code=code_version(),
         words=words,
     )
+
+
+def data_warnings(options: config.Data) -> list[dict[str, Any]]:
+    """What `make check-data` warns of, for the report."""
+    if not isinstance(options, config.Table):
+        return []
+    from adaptact.data import checking, table
+
+    found = checking.findings(table.read_and_split(options), options)
+    kept = [f for f in found if f.level != checking.INFO]
+    return [{"kind": f.kind, "column": f.column, "detail": f.detail, "advice": f.advice} for f in kept]
 
 
 def _tuned(options: Comparison) -> dict[str, dict[str, Any]]:

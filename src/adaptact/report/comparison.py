@@ -1,4 +1,4 @@
-"""What a comparison leaves for people and machines: report.json, runs.csv, report.md, figures; the same in short."""
+"""What a comparison leaves for people and machines: report.json, runs.csv, report.md, report.html, figures, card."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from rich.table import Table
 from adaptact import records
 from adaptact.compare import analysis, results
 from adaptact.compare.plan import Plan
+from adaptact.compare.value import Value
 from adaptact.report import comparison_figures
 from adaptact.report.comparison_page import cautions, criteria, page, reason, sentence
 from adaptact.report.document import to_markdown
+from adaptact.report.html import to_html
+from adaptact.report.model_card import card, to_deploy
 from adaptact.report.wording import speaker
 
 
@@ -27,8 +30,10 @@ def write_report(
     metric_of: analysis.MetricOf,
     cost: dict[str, Any] | None = None,
     earlier_uses: Sequence[str] = (),
+    language: str = "en",
+    value: Value | None = None,
 ) -> dict[str, Any]:
-    """Read what the runs left, and write ``report.json``, ``runs.csv``, ``report.md`` and ``figures/``.
+    """Read what the runs left, and write ``report.json``, ``runs.csv``, ``report.md``, ``report.html``, ``figures/``.
 
     Nothing is trained: the same folder gives the same report.
 
@@ -38,15 +43,29 @@ def write_report(
     found = list(results.results(plan, folder))
     references = [json.loads(p.read_text(encoding="utf-8")) for p in sorted((folder / "references").glob("*.json"))]
     report: dict[str, Any] = records.finite(
-        analysis.analyse(plan, found, cost=cost, references=references, earlier_uses=earlier_uses, metric_of=metric_of)
+        analysis.analyse(
+            plan,
+            found,
+            cost=cost,
+            references=references,
+            earlier_uses=earlier_uses,
+            metric_of=metric_of,
+            value=value,
+        )
     )
     records.write_text(folder / "runs.csv", results.as_csv(results.table(found, plan.metric)))
     records.write_json(folder / "report.json", report)
-    pictures = comparison_figures.draw(plan, report, found)
+    say = speaker(language)
+    pictures = comparison_figures.draw(plan, report, found, say)
     (folder / "figures").mkdir(exist_ok=True)
     for name, content in pictures.items():
         records.write_bytes(folder / "figures" / f"{name}.svg", content)
-    records.write_text(folder / "report.md", to_markdown(page(plan, report, speaker("en"), list(pictures))))
+    document = page(plan, report, say, list(pictures))
+    records.write_text(folder / "report.md", to_markdown(document))
+    records.write_text(folder / "report.html", to_html(document, language, pictures))
+    chosen = to_deploy(plan, report, found)
+    if chosen is not None:
+        records.write_text(folder / "model_card.md", to_markdown(card(plan, report, found, chosen, say)))
     return report
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Sequence
 from typing import Any
@@ -36,25 +37,36 @@ def page(plan: Plan, report: Report, say: Say, pictures: Sequence[str]) -> Docum
         Heading(say("h_data")),
         Paragraph(data(report, say)),
     ]
+    if warned := report["data"].get("warnings"):
+        blocks.append(Bullets([warning(found, say) for found in warned]))
     if report["references"]:
         each = [f"{r['name']} {mean_sd(r['score'])}" for r in report["references"]]
         blocks.append(Paragraph(say("p_references", list=say("comma").join(each))))
     blocks += [Heading(say("h_differences")), *_picture("differences", pictures, say), Table(per_pair(report, say))]
     if "learning_curves" in pictures:
-        blocks += [Heading(say("h_curves")), Picture("learning_curves", say("c_curves"))]
+        blocks += [Heading(say("h_curves")), *_picture("learning_curves", pictures, say)]
     blocks += [Heading(say("h_stability")), Table([stability(arm, say) for arm in report["arms"]])]
     blocks += [Bullets([failure(f, say) for f in report["failures"]])] if report["failures"] else []
     if report["controls"]:
         rows = [control(c, report, say) for c in report["controls"]]
         level = f"{100 * report['controls'][0]['adaptive_minus_control']['interval_level']:.4g}"
         blocks += [Heading(say("h_controls")), Table(rows, say("p_controls", level=level))]
+    if any(found["rows"] for found in report["robustness"]):
+        blocks += [Heading(say("h_robustness")), *_picture("robustness", pictures, say), *robustness(report, say)]
     if learned := [row for arm in report["arms"] for row in layers(arm, say)]:
-        blocks += [Heading(say("h_learned")), *_picture("learned", pictures, say), Table(learned, say("p_learned"))]
+        blocks += [Heading(say("h_learned")), Table(learned, say("p_learned"))]
+        for name in ("learned", "over_time", "curves"):
+            blocks += _picture(name, pictures, say)
     if report["cost"]:
         blocks.append(Heading(say("h_cost")))
         for way in ("", "compiled_", "onnx_"):
             rows = [cost(name, found, report, say, way) for name, found in report["cost"]["arms"].items()]
             blocks += [Table(rows, say(f"cost_{way or 'eager_'}"))] if all(rows) else []
+    if report["value"]:
+        blocks += [
+            Heading(say("h_value")),
+            Table([worth(found, say) for found in report["value"]["candidates"]], value_terms(report, say)),
+        ]
     blocks += [
         Heading(say("h_metrics")),
         Table([metrics(arm, plan.metric, say) for arm in report["arms"]]),
@@ -63,12 +75,15 @@ def page(plan: Plan, report: Report, say: Say, pictures: Sequence[str]) -> Docum
         Heading(say("h_reproduce")),
         Paragraph(say("p_reproduce")),
         Code(f"make compare {shlex.join(plan.words)}\n{single_run(plan)}"),
+        Heading(say("h_glossary")),
+        Bullets(say("glossary").split(" | ")),
     ]
     return Document(sentence(report, say), blocks)
 
 
 def _picture(name: str, pictures: Sequence[str], say: Say) -> list[Block]:
-    return [Picture(name, say(f"c_{name}"))] if name in pictures else []
+    meaning = {"learning_curves": "c_curves", "curves": "c_curves_learned"}.get(name, f"c_{name}")
+    return [Picture(name, say(meaning))] if name in pictures else []
 
 
 # --- numbers as text ---------------------------------------------------------------------------------------------
@@ -79,7 +94,13 @@ def number(value: Any, *, signed: bool = False, digits: int = 4) -> str:
     if value is None:
         return "-"
     sign = "+" if signed and value else ""
-    return f"{value:{sign},.{digits}g}" if abs(value) < 10**digits else f"{value:{sign},.0f}"
+    if abs(value) >= 10**digits:
+        return f"{value:{sign},.0f}"
+    text = f"{value:{sign}.{digits}g}"
+    if "e" in text:  # a manager reads 0.00005, not 5e-05
+        places = min(8, digits - 1 - math.floor(math.log10(abs(value))))
+        text = f"{value:{sign}.{places}f}".rstrip("0")
+    return text
 
 
 def interval(pair: Sequence[float | None], say: Say) -> str:
@@ -216,6 +237,13 @@ def data(report: Report, say: Say) -> str:
     return say("p_data", name=report["data"]["name"], fixed=fixed, **rows)
 
 
+def warning(found: dict[str, Any], say: Say) -> str:
+    """A finding of the check of the data: in English as it was found, in Japanese by its kind."""
+    return say(
+        "data_warning", kind=say(f"finding_{found['kind']}"), column=found["column"] or "-", detail=found["detail"]
+    )
+
+
 def failure(found: dict[str, Any], say: Say) -> str:
     return say("failed_run", arm=found["arm"], seed=found["seed"], status=found["status"], reason=found["reason"] or "")
 
@@ -342,3 +370,63 @@ def cost(name: str, found: dict[str, Any], report: Report, say: Say, way: str = 
     row |= {say("one_row"): f"{one['p50_ms']:.3g} / {one['p95_ms']:.3g} ms", f"{against}  ": ratio(one, say)}
     row |= {say("rows_per_second"): f"{many['samples_per_second']:,.0f}", f"{against}   ": ratio(many, say)}
     return row
+
+
+def robustness(report: Report, say: Say) -> list[Block]:
+    """A row per disturbance, a column per arm, and by how much each candidate is better."""
+    found = {arm["activation"]: arm["rows"] for arm in report["robustness"]}
+    scores = {arm["activation"]: arm["score"] for arm in report["arms"]}
+    rows = [
+        {
+            say("disturbance"): say("undisturbed"),
+            **{name: mean_sd(scores[name]) for name in found},
+        }
+    ]
+    for i, first in enumerate(found[report["baseline"]]):
+        row = {say("disturbance"): say(f"kind_{first['kind']}", strength=first["strength"])}
+        for name, disturbed in found.items():
+            row[name] = mean_sd(disturbed[i]["score"]) if i < len(disturbed) else "-"
+        for name, disturbed in found.items():
+            if i < len(disturbed) and disturbed[i]["difference"] is not None:
+                row[f"{name}, {say('better_by')}"] = difference(disturbed[i]["difference"], say)
+        rows.append(row)
+    kinds = dict.fromkeys(row["kind"] for row in found[report["baseline"]])
+    words = say("comma").join(say("missing_cells" if kind == "missing" else kind) for kind in kinds)
+    level = f"{100 * (1 - report['error']):.4g}"
+    return [Table(rows, say("p_robustness", kinds=words, base=report["baseline"], level=level))]
+
+
+def worth(found: dict[str, Any], say: Say) -> dict[str, str]:
+    never = say("never")
+    row = {
+        say("activation"): found["activation"],
+        say("yearly_value"): say(
+            "with_interval",
+            mean=number(found["value"], signed=True, digits=3),
+            interval=interval(found["interval"], say),
+        ),
+        say("computing"): number(found["computing"], digits=3),
+        say("break_even"): never
+        if found["break_even_decisions"] is None
+        else number(found["break_even_decisions"], digits=3),
+        say("chance"): "-" if found["chance"] is None else f"{100 * found['chance']:.0f} %",
+    }
+    if found["switching_cost"]:
+        row[say("payback")] = never if found["payback_years"] is None else number(found["payback_years"], digits=2)
+    return row
+
+
+def value_terms(report: Report, say: Say) -> str:
+    given = report["value"]["given"]
+    costs = (
+        say("value_costs_unit", unit=number(given["per_unit_error"]))
+        if given["per_unit_error"] is not None
+        else say("value_costs_two", fp=number(given["cost_fp"]), fn=number(given["cost_fn"]))
+    )
+    return say(
+        "p_value",
+        decisions=f"{given['decisions_per_year']:,.0f}",
+        costs=costs,
+        retrainings=number(given["retrainings_per_year"]),
+        compute=number(given["compute_per_hour"]),
+    )

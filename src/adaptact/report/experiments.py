@@ -23,7 +23,7 @@ from adaptact import records
 from adaptact.report.runs import Run, finite_median, table, varied
 
 DEPTH = ("model.name", "model.norm", "model.depth")
-SENSITIVITY = ("activation_penalty", "activation.alpha", "activation.beta")
+SENSITIVITY = ("activation_penalty", "optimizer.activation_lr_scale", "activation.alpha", "activation.beta")
 KEYS = {"depth": (*DEPTH, "activation.name", "seed"), "sensitivity": ("activation.name", *SENSITIVITY, "seed")}
 SMALLEST = 1e-24  # where a norm of 0 is drawn: in float32 the squares of smaller ones vanish
 # Okabe and Ito's colours, each with a line of its own: told apart in grey and by the colour-blind
@@ -100,7 +100,7 @@ def _draw_norms(axes: Axes, series: list[tuple[str, list[Run]]]) -> None:
 def draw_sensitivity(runs: list[Run]) -> Figure:
     """Heat maps over the start values of alpha and beta, a column per penalty: the metric, and where alpha ended."""
     apart = [key for key in varied(runs) if key not in {*SENSITIVITY, "seed"}]
-    column = _namer(["activation_penalty"], apart)
+    column = _namer(["activation_penalty", "optimizer.activation_lr_scale"], apart)
     columns = _values(runs, column)
     alphas, betas = _values(runs, _alpha), _values(runs, _beta)
     size = (1.2 * len(alphas) * len(columns) + 1.5, 1.6 * len(betas) + 1.9)

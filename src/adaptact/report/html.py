@@ -8,6 +8,7 @@ from html import escape
 
 from adaptact.report.document import Bullets, Code, Document, Heading, Note, Paragraph, Picture, Table
 
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1e21; --soft: #5c6470; --line: #d5d9df; --paper: #fff; --band: #f4f6f8;
   --note: #fff5d6; --edge: #b7791f; }
@@ -17,7 +18,8 @@ STYLE = """
 body { margin: 0 auto; max-width: 60rem; padding: 1.5rem; background: var(--paper); color: var(--ink); line-height: 1.6;
   font-family: system-ui, "Segoe UI", "Helvetica Neue", "Hiragino Sans", "Yu Gothic UI", Meiryo, "Noto Sans CJK JP",
   "Noto Sans JP", sans-serif; overflow-wrap: break-word; }
-h1 { font-size: 1.5rem; line-height: 1.4; border-left: .4rem solid var(--edge); padding-left: .8rem; margin: .5rem 0 1rem; }
+h1 { font-size: 1.5rem; line-height: 1.4; border-left: .4rem solid var(--edge); padding-left: .8rem; 
+  margin: .5rem 0 1rem; }
 h2 { font-size: 1.15rem; margin: 2rem 0 .6rem; border-bottom: 1px solid var(--line); padding-bottom: .2rem; }
 p.note { background: var(--note); border-left: .3rem solid var(--edge); padding: .5rem .8rem; margin: .5rem 0; }
 p.caption, figcaption { color: var(--soft); font-size: .85rem; }
@@ -66,7 +68,7 @@ def to_html(document: Document, language: str, pictures: Mapping[str, bytes]) ->
         f'<!doctype html>\n<html lang="{escape(language)}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         # nothing is fetched and nothing runs, whatever slipped through
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n"
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         f"<title>{escape(document.title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         + "\n".join(parts)
         + "\n</body>\n</html>\n"

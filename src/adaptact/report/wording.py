@@ -168,6 +168,121 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Learned parameters by layer: mean and range over the seeds.",
         "層ごとの学習されたパラメーター：シード間の平均と範囲。",
     ),
+    "h_robustness": ("With disturbed inputs", "入力が乱れたとき"),
+    "h_value": ("What it is worth", "投資対効果"),
+    "data_warning": ("The data: {detail}.", "データの注意：{kind}（列：{column}）。"),
+    "finding_cells": ("odd cells", "読めない値がある"),
+    "finding_drift": ("drift", "学習用とテスト用で分布が異なる"),
+    "finding_duplicate": ("duplicates", "重複した行がある"),
+    "finding_imbalance": ("imbalance", "クラスの偏りが大きい"),
+    "finding_label_noise": ("label noise", "同じ入力に異なる正解がある"),
+    "finding_leak": ("leak", "答えを漏らしている疑いのある列"),
+    "finding_missing": ("missing", "欠損が多い"),
+    "finding_rows": ("few rows", "行が少ない"),
+    "finding_sum": ("sum", "合わせると正解になる列"),
+    "finding_constant": ("constant", "値が一つしかない"),
+    "finding_identifier": ("identifier", "識別子"),
+    "finding_text": ("text", "自由記述"),
+    "card_title": ("Model card: {data}", "モデルカード：{data}"),
+    "card_intro": (
+        "{model} with the activation {activation}; the run is in {folder}. Of the arm to use by the verdict it is the run that is "
+        "best on the validation rows.",
+        "モデル{model}、活性化関数{activation}。学習結果は{folder}にあります。判定に従って使うべき活性化関数のうち、検証データで最もよい学習です。",
+    ),
+    "card_data": (
+        "{name}: {train} rows for training, {val} for validation, {test} for the test.",
+        "{name}：学習用{train}行、検証用{val}行、テスト用{test}行。",
+    ),
+    "card_fingerprint": ("fingerprint (SHA-256) {fingerprint}", "指紋（SHA-256） {fingerprint}"),
+    "card_split": ("split seed {seed}; labels: {labels}", "分割のシード {seed}、ラベル：{labels}"),
+    "card_metrics": (
+        "On test rows. The interval is that of the mean over all runs of this activation.",
+        "テスト用データでの値。区間は、この活性化関数の全学習の平均についてのものです。",
+    ),
+    "metric": ("metric", "評価指標"),
+    "this_run": ("this run", "この学習"),
+    "all_runs": ("all runs", "全学習"),
+    "h_limits": ("Limits", "限界"),
+    "h_versions": ("Made with", "作成環境"),
+    "limit_population": (
+        "It holds for cases like those of the data above. Other customers, machines or years need a check: make predict warns of "
+        "columns that have drifted.",
+        "上記のデータと似た事例について有効です。別の顧客、機械、年に使う場合は確認が必要です。make predictは分布の変わった列を警告します。",
+    ),
+    "limit_rows": (
+        "The figures come from {test} test rows; small groups among them were not looked at one by one.",
+        "数値は{test}行のテスト用データから得たもので、その中の小さなグループごとには調べていません。",
+    ),
+    "limit_causes": (
+        "It predicts; it does not say what would happen if something were changed.",
+        "予測するだけで、何かを変えた場合にどうなるかは示しません。",
+    ),
+    "limit_threshold": (
+        "Decisions are made from a probability of {threshold}, chosen on the validation rows.",
+        "判断のしきい値は確率{threshold}で、検証データで選ばれました。",
+    ),
+    "card_code": ("code {code}", "コード {code}"),
+    "h_glossary": ("Words used here", "用語"),
+    "p_robustness": (
+        "The trained networks, not trained again, on test rows that were disturbed: {kinds}. Better by: than {base} under the "
+        "same disturbance, with {level} % intervals, each for itself.",
+        "学習済みのネットワークを再学習せずに、乱したテスト行で評価しました：{kinds}。改善は、同じ乱れのもとでの{base}に対する差"
+        "（区間はそれぞれ単独で{level}％）。",
+    ),
+    "noise": ("noise of so many standard deviations", "ノイズ（標準偏差の倍数）"),
+    "missing_cells": ("a share of the cells unknown", "欠損（セルの割合）"),
+    "covered": ("a share of the image covered", "隠蔽（画像の面積の割合）"),
+    "disturbance": ("disturbance", "乱れ"),
+    "undisturbed": ("none", "なし"),
+    "kind_noise": ("noise {strength}", "ノイズ {strength}"),
+    "kind_missing": ("missing {strength}", "欠損 {strength}"),
+    "kind_covered": ("covered {strength}", "隠蔽 {strength}"),
+    "p_value": (
+        "Per year, at {decisions} decisions{costs}, {retrainings} trainings and {compute} per hour of computing, all in your "
+        "currency. The interval is that of the verdict; the chance is that a year brings more than it costs.",
+        "年間{decisions}件の判断{costs}、年{retrainings}回の学習、計算1時間あたり{compute}とした場合の1年分（通貨は入力と同じ）。"
+        "区間は判定と同じ水準で、確率は1年の利益が費用を上回る確率です。",
+    ),
+    "value_costs_two": (
+        " ({fp} per false alarm, {fn} per missed case)",
+        "（誤警報1件{fp}、見逃し1件{fn}）",
+    ),
+    "value_costs_unit": (" ({unit} per unit of error each)", "（誤差1単位あたり{unit}）"),
+    "yearly_value": ("value per year", "年間の価値"),
+    "computing": ("of which computing", "うち計算費用"),
+    "break_even": ("pays from (decisions a year)", "採算点（年間件数）"),
+    "chance": ("chance that it pays", "採算が取れる確率"),
+    "payback": ("pays back in (years)", "回収期間（年）"),
+    "never": ("never", "なし"),
+    "glossary": (
+        "activation: the function between the layers of a network; an adaptive one has numbers of its own that are learned. | "
+        "baseline: what you have now, against which the others are compared. | seed: the number that fixes the chance in a run; "
+        "runs with the same seed differ in the activation alone and form a pair. | interval: the range in which the true difference "
+        "lies with the stated certainty. | margin: the smallest difference that matters. | equivalent: shown to be no further apart "
+        "than the margin. | guardrail: a condition whose breach rejects whatever the mean. | loss spike: a sudden jump of the error "
+        "during training. | gradient spread: how unevenly the steps of the training are sized. | p50, p95: half, and 95 %, of the "
+        "answers are quicker.",
+        "活性化関数：ネットワークの層の間にある関数。適応型は、学習される数値を持つもの。 | 現行（ベースライン）：いま使っているもの。"
+        "他はこれと比べます。 | シード：学習の偶然性を固定する番号。同じシードの学習は活性化関数だけが異なり、一組になります。 | "
+        "区間：真の差が、示した確からしさで入る範囲。 | 基準（マージン）：意味があるとみなす最小の差。 | 同等：差が基準以内だと示せたこと。 | "
+        "守るべき条件（ガードレール）：破れば、平均がよくても不採用となる条件。 | 損失の急上昇：学習中に誤差が突然跳ね上がること。 | "
+        "勾配のばらつき：学習の一歩の大きさがどれだけ不揃いか。 | p50、p95：応答の半数、95％がこれより速い時間。",
+    ),
+    "c_over_time": (
+        "Parameters and gap by epoch, a line per layer: mean over the seeds.",
+        "エポックごとのパラメーターとgap（線は層ごと、シード間の平均）。",
+    ),
+    "c_curves_learned": (
+        "The function of each layer over the inputs it sees: a line per seed, dashed where it started.",
+        "各層の関数（その層が受け取る入力の範囲）：線はシードごと、破線は初期値。",
+    ),
+    "c_robustness": ("The metric by strength of the disturbance.", "乱れの強さと評価指標。"),
+    "f_margin": ("margin: too small to matter", "基準：意味のない差の範囲"),
+    "f_better": (
+        "better than {base} by, in {metric} (a dot per pair; mean and interval in black)",
+        "{base}に対する{metric}の改善（点は組ごと、黒は平均と区間）",
+    ),
+    "f_epoch": ("epoch", "エポック"),
     # columns and cells
     "activation": ("activation", "活性化関数"),
     "baseline_mark": ("{name} (baseline)", "{name}（現行）"),

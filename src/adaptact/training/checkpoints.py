@@ -12,9 +12,12 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch import nn
 
-from adaptact import records
+from adaptact import config, records
+from adaptact.columns import Columns
 from adaptact.errors import UserError
+from adaptact.training.build import build_network
 
 SCHEMA = 1
 KEY = "adaptact"  # of our part of a checkpoint
@@ -111,3 +114,28 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if own.get("schema") != SCHEMA:
         raise UserError(f"{path} has schema {own.get('schema')}; this version of adaptact resumes schema {SCHEMA}")
     return checkpoint
+
+
+def fitted_network(
+    folder: Path, settings: config.Config, input_shape: tuple[int, ...], n_outputs: int, columns: Columns | None
+) -> nn.Module:
+    """The network of a run with the weights of its best checkpoint, in eval mode.
+
+    Raises:
+        UserError: no checkpoint, a broken one, or one of another network.
+    """
+    best = folder / "checkpoints" / "best.ckpt"
+    if not best.is_file():
+        raise UserError(f"{folder} has no checkpoints/best.ckpt: its training ended before the first epoch did")
+    network = build_network(settings, input_shape, n_outputs, columns)
+    weights = {
+        name.removeprefix("network."): tensor
+        for name, tensor in load_checkpoint(best)["state_dict"].items()
+        if name.startswith("network.")
+    }
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise UserError(f"{best} does not fit the network of {folder / 'config.yaml'}: {reason}") from None
+    return network.eval()

@@ -16,8 +16,10 @@ import torch
 from adaptact import config, data, records
 from adaptact.data import Prepared
 from adaptact.errors import UserError
+from adaptact.training.checkpoints import fitted_network
 from adaptact.training.metrics import classification_metrics, regression_metrics
 from adaptact.training.references import references
+from adaptact.training.robustness import disturbed_metrics
 from adaptact.training.run import train
 
 _KEPT: dict[str, Prepared] = {}
@@ -28,7 +30,8 @@ def run_planned(folder: str, settings: dict[str, Any], run_hash: str, trust: str
 
     Returns:
         The content of ``planned.json``: "hash", "status", "reason", "seconds" and "constant", the metrics on test and
-        validation rows of a prediction that does not look at its input (class shares or mean of the training rows).
+        validation rows of a prediction that does not look at its input (class shares or mean of the training rows),
+        and "robustness", the metrics under disturbed inputs.
     """
     begun = time.perf_counter()
     target = Path(folder)
@@ -41,6 +44,9 @@ def run_planned(folder: str, settings: dict[str, Any], run_hash: str, trust: str
         result["constant"] = constant_metrics(prepared)
         record, _ = train(checked, prepared=prepared, folder=target, quiet=True)
         result |= {"status": record.status, "reason": record.reason}
+        if record.status == "finished":
+            network = fitted_network(target, checked, prepared.input_shape, prepared.n_outputs, prepared.columns)
+            result["robustness"] = disturbed_metrics(network, prepared, checked.seed)
     except Exception as error:
         result["reason"] = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         (target / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")

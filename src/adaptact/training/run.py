@@ -25,8 +25,9 @@ from adaptact import config, data, records
 from adaptact.callbacks.curves import CurveSnapshots
 from adaptact.callbacks.history import History
 from adaptact.callbacks.monitor import ActivationMonitor
+from adaptact.callbacks.parameters import ParameterHistory
 from adaptact.callbacks.progress import ProgressLine
-from adaptact.callbacks.sites import describe_layers, observe
+from adaptact.callbacks.sites import curves, describe_layers, observe
 from adaptact.callbacks.stability import StabilityMonitor
 from adaptact.data import Prepared
 from adaptact.data.module import DataModule
@@ -127,6 +128,7 @@ def train(
     checkpoints = BestAndLast(folder / "checkpoints", monitor, mode)
     snapshots, signals = CurveSnapshots(), Signals()
     callbacks: list[L.Callback] = [stability, history, ActivationMonitor(), signals]
+    callbacks.append(ParameterHistory(folder / "activations.csv"))
     callbacks += [snapshots] if settings.logger.tensorboard and settings.logger.curves else []
     callbacks += [ProgressLine(monitor)] if first and not quiet else []
     callbacks += [RandomState(prepared.fingerprint), checkpoints]
@@ -166,10 +168,12 @@ def train(
             trainer.strategy.barrier()  # the first process has written its last checkpoint
         best_epoch = load_best(learner, folder)
         parts = data.PARTS if stopped is None else ()
-        metrics, predictions = {}, {}
+        metrics: dict[str, dict[str, float]] = {}
+        predictions: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         for part in parts:
             metrics[part] = summary.evaluate(trainer, learner, module, part)
-            predictions[part] = tuple(tensor.cpu().numpy() for tensor in summary.collected(learner))
+            outputs, targets = summary.collected(learner)
+            predictions[part] = (outputs.cpu().numpy(), targets.cpu().numpy())
         weights = next(network.parameters())
         like_weights = weights.device, weights.dtype
         together = stopped is None or not sharded  # interrupted processes don't wait for each other's shards
@@ -223,7 +227,8 @@ def train(
             logger.finalize("success")
         if first:
             if "test" in predictions:
-                write_outputs(folder, *predictions["test"])
+                write_outputs(folder, predictions)
+                records.write_json(folder / "curves.json", curves(network, inputs, starts))
             record.save(folder)
     finally:
         signals.restore()
@@ -272,14 +277,15 @@ def new_folder(settings: config.Config, prepared: Prepared) -> Path:
     )
 
 
-def write_outputs(folder: Path, predictions: np.ndarray, targets: np.ndarray) -> None:
-    """``outputs.npz``: what the network says of each test row, and what is true of it, in the order of the rows.
+def write_outputs(folder: Path, predictions: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    """``outputs.npz``: what the network says of each test and validation row, and what is true, in their order.
 
     Shape:
         probabilities (rows, classes) and class numbers (rows,), or values (rows,) of both in the target's unit.
     """
     content = io.BytesIO()
-    np.savez(content, predictions=predictions, targets=targets)
+    (test, y), (val, val_y) = predictions["test"], predictions["val"]
+    np.savez(content, predictions=test, targets=y, val_predictions=val, val_targets=val_y)
     records.write_bytes(folder / "outputs.npz", content.getvalue())
 
 

@@ -94,4 +94,4 @@ def result(plan: Plan, arm: str, seed: int, value: float | None, status: str = "
     )
     constant = {part: {plan.metric: 0.4, "log_loss": 1.1} for part in ("val", "test")}
     kept = None if status == "failed" else record
-    return Result(run, chosen, Path("nowhere"), status, None, 2.0, more.get("constant", constant), kept)
+    return Result(run, chosen, Path("nowhere"), status, None, 2.0, more.get("constant", constant), record=kept)
