@@ -189,7 +189,13 @@ def test_an_experiment_brings_its_grid_and_typed_words_win() -> None:
     grid = [(run.model.norm, run.activation.name, run.model.depth) for run in runs]  # type: ignore[attr-defined]
     assert sorted(grid) == [(norm, name, 4) for norm in ("batch", "none") for name in ("gelu", "sgblend")]
     assert {(run.figure, run.trainer.max_epochs) for run in runs} == {("depth", 3)}
-    one = ["activation_penalty=0", "activation.alpha=0.1", "activation.beta=2", "figure=none"]
+    one = [
+        "activation_penalty=0",
+        "optimizer.activation_lr_scale=1",
+        "activation.alpha=0.1",
+        "activation.beta=2",
+        "figure=none",
+    ]
     assert len(swept(["experiment=sensitivity", *one])) == 1
 
 

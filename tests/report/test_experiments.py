@@ -194,7 +194,9 @@ def test_a_small_sensitivity_experiment(tmp_path: Path) -> None:
     process = adaptact(["train", *grid, "data=wine", f"output_dir={tmp_path / 'runs'}"], tmp_path)
     assert process.returncode == 0, process.stderr
     rows = result_of(process)
-    assert sorted((row["activation_penalty"], row["activation.alpha"]) for row in rows) == [
-        (penalty, alpha) for penalty in ("0.0", "0.01", "1.0") for alpha in ("0.2", "0.8")
+    keys = ("activation_penalty", "optimizer.activation_lr_scale", "activation.alpha")
+    assert sorted(tuple(row[key] for key in keys) for row in rows) == [
+        (penalty, scale, alpha) for penalty in ("0.0", "0.1") for scale in ("1.0", "10.0") for alpha in ("0.2", "0.8")
     ]
-    assert all(abs(float(row["learned_alpha"]) - float(row["activation.alpha"])) < 0.1 for row in rows)
+    slow = [row for row in rows if row["optimizer.activation_lr_scale"] == "1.0"]
+    assert all(abs(float(row["learned_alpha"]) - float(row["activation.alpha"])) < 0.1 for row in slow)

@@ -1,6 +1,7 @@
 """A run that is cut off at any moment and resumed ends as if it had never been."""
 
 import csv
+import multiprocessing
 import os
 import pickle
 import signal
@@ -36,24 +37,23 @@ RUN = {
 }
 
 
-def in_a_child(work: Callable[[], object], kill_after: float | None = None) -> int:
-    """Run ``work`` in a forked process (no imports to wait for); the signal that ended it, or 0."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            devnull = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(devnull, 2)
-            work()
-            code = 0
-        finally:
-            os._exit(code)
+# Forked from a process of its own, which has imported everything and has no threads: no imports to wait for, and no
+# lock is inherited that a thread of the test process holds (joblib's, for one).
+CLEAN = multiprocessing.get_context("forkserver")
+CLEAN.set_forkserver_preload(["adaptact.training.run"])
+
+
+def train_in_a_child(settings: config.Config, kill_after: float | None = None) -> int:
+    """Train in a process of its own; the signal that ended it, or 0."""
+    child = CLEAN.Process(target=train, args=(settings,), kwargs={"quiet": True})
+    child.start()
     if kill_after is not None:
         time.sleep(kill_after)
-        os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        child.kill()
+    child.join(120)
+    assert child.exitcode is not None
+    assert child.exitcode <= 0
+    return -child.exitcode
 
 
 def folder_of(settings: config.Config) -> Path | None:
@@ -92,8 +92,9 @@ def reference(make_config: Make, tmp_path: Path) -> tuple[config.Config, Path, f
     """The settings, the folder and the duration of a run that nobody disturbs."""
     settings = make_config(RUN)
     settings.output_dir = str(tmp_path / "reference")
+    CLEAN.Process(target=int).start()  # the process that forks is there and has imported
     begun = time.perf_counter()
-    in_a_child(lambda: train(settings))
+    train_in_a_child(settings)
     folder = folder_of(settings)
     assert folder is not None
     return settings, folder, time.perf_counter() - begun
@@ -103,13 +104,13 @@ def kill_and_resume(make_config: Make, reference: tuple[config.Config, Path, flo
     """Whether the kill came in time; the resumed run is compared with the undisturbed one."""
     settings = make_config(RUN)
     settings.output_dir = str(where)
-    killed = in_a_child(lambda: train(settings), kill_after=after)
+    killed = train_in_a_child(settings, kill_after=after)
     folder = folder_of(settings)
     if folder is None or not (folder / "config.yaml").is_file():
         return False  # before the run had a folder: there is nothing to resume
     if (folder / "result.json").is_file():
         return False
-    in_a_child(lambda: resume(folder))
+    train_in_a_child(launcher.resumed([f"resume={folder}"]))
     assert_same_run(folder, reference[1])
     return bool(killed)
 
