@@ -18,7 +18,7 @@ comma := ,
 STAMP := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 RUN := $(VENV)/bin/python -m adaptact --make
 
-.PHONY: help setup train compare tune check-data predict tensorboard test lint
+.PHONY: help setup train compare report tune check-data predict tensorboard test lint
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | awk -F@ '{printf "%-22s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ train: $(STAMP) ## train one network: make train activation=sgblend
 
 compare: $(STAMP) ## is it better? make compare activations=gelu,silu,sgblend seeds=8
 	@$(RUN) compare
+
+report: $(STAMP) ## write a comparison's report again: make report name=... report.language=ja
+	@$(RUN) report
 
 tune: $(STAMP) ## equal tuning first: make tune activations=gelu,sgblend trials=20 (EXTRAS=dev,tune)
 	@$(RUN) tune
