@@ -14,7 +14,6 @@ from adaptact.compare.backtest import DAYS_PER_YEAR, LEVEL, Economy, plain
 from adaptact.compare.backtest_plan import Backtest, Value, WindowRun
 from adaptact.compare.plan import Arm
 from adaptact.compare.results import Result
-from adaptact.compare.statistics import paired_interval
 
 SCHEMA = 1
 RELATIVE = {"log_loss", "rmse", "mae", "r2"}  # their margin is a share of the baseline's error
@@ -163,5 +162,4 @@ def money(
 
 def slower(name: str, baseline: np.ndarray, candidate: np.ndarray) -> dict[str, Any]:
     """How much less a candidate loses per window of age than the baseline, on the same windows."""
-    difference = backtest.slopes(baseline) - backtest.slopes(candidate)
-    return {"activation": name, "by": plain(paired_interval(difference, level=LEVEL))}
+    return {"activation": name, "by": plain(backtest.decay(baseline - candidate))}

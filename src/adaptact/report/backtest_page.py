@@ -11,6 +11,7 @@ from adaptact.report.wording import Say
 
 Report = dict[str, Any]
 Arm = dict[str, Any]
+LEAST_WINDOWS = 3  # for an interval in a table: that of two says nothing
 
 
 def page(report: Report, say: Say) -> Document:
@@ -73,7 +74,9 @@ def margin(arm: Arm, report: Report, say: Say) -> str:
     """From which age on the margin is lost."""
     age = arm["margin_reached"]["measured_age"]
     values = {"name": arm["activation"], "margin": number(report["margin"], digits=3)}
-    return say("within", age=len(arm["ages"]), **values) if age is None else say("beyond", age=age, **values)
+    if age is None:
+        return say("within", age=len(arm["ages"]), **values)
+    return say("beyond" if arm["shown"] else "beyond_unsure", age=age, **values)
 
 
 def retraining(arm: Arm, report: Report, say: Say) -> list[str]:
@@ -102,7 +105,7 @@ def retraining(arm: Arm, report: Report, say: Say) -> list[str]:
     elif windows["best"] is not None and windows["best"] > len(arm["ages"]):
         text += " " + say("long")
     best = money["measured_best"]
-    found = [text, say("measured", name=name, windows=best, days=_days(best * report["window_days"]))]
+    found = [text, say("measured", name=name, windows=_windows(best, say), days=_days(best * report["window_days"]))]
     if money["yearly_now"] is not None:
         found.append(say("now", name=name, days=_days(money["now_days"]), yearly=_money(money["yearly_now"])))
     return found
@@ -161,7 +164,7 @@ def costs(report: Report, say: Say) -> list[dict[str, str]]:
     arms = [arm for arm in report["arms"] if arm["money"]]
     return [
         {
-            say("every"): say("n_windows", n=row["windows"]),
+            say("every"): _windows(row["windows"], say),
             **{arm["activation"]: _money(arm["money"]["measured"][place]["yearly"]) for arm in arms},
         }
         for place, row in enumerate(arms[0]["money"]["measured"])
@@ -174,12 +177,16 @@ def _lost(row: dict[str, Any], key: str, say: Say) -> str:
 
 def _with_interval(found: dict[str, Any], say: Say, *, signed: bool) -> str:
     mean = number(found["mean"], signed=signed, digits=3)
-    if found["low"] is None:
+    if found["low"] is None or found["windows"] < LEAST_WINDOWS:
         return mean
     if signed:
         return say("with_interval", mean=mean, interval=interval((found["low"], found["high"]), say))
     low, high = (number(found[end], digits=3) for end in ("low", "high"))
     return say("with_interval", mean=mean, interval=say("interval", low=low, high=high))
+
+
+def _windows(count: int, say: Say) -> str:
+    return say("one_window") if count == 1 else say("n_windows", n=count)
 
 
 def _days(value: float | None) -> str:

@@ -28,9 +28,13 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{name} has lost more than the margin of {margin} from age {age} on.",
         "{name}は、経過{age}ウィンドウ以降、基準の{margin}を超えて悪化しています。",
     ),
+    "beyond_unsure": (
+        "In the mean {name} is behind by more than the margin of {margin} from age {age} on, but that may be chance.",
+        "{name}は経過{age}ウィンドウ以降、平均では基準の{margin}を超えて悪化していますが、偶然の可能性があります。",
+    ),
     "within": (
-        "Up to age {age}, {name} loses no more than the margin of {margin} in the mean at the greatest age.",
-        "経過{age}ウィンドウまで測った範囲で、{name}の平均の悪化は最後の時点で基準の{margin}以内です。",
+        "In the mean {name} is not behind by more than the margin of {margin} at age {age}, the greatest measured.",
+        "測定した最大の経過{age}ウィンドウでも、{name}の平均の悪化は基準の{margin}以内です。",
     ),
     "retrain": (
         "{name}: retraining pays every {days} days ({range}), {per_year} times a year; ageing and retraining then cost "
@@ -55,9 +59,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{name}：現在の頻度（{days}日ごと）では年{yearly}です。",
     ),
     "measured": (
-        "Without assuming a straight line, of the intervals that were measured {windows} windows ({days} days) is the "
-        "cheapest for {name}.",
-        "直線を仮定せず、測定した間隔だけで比べると、{name}では{windows}ウィンドウ（{days}日）が最も安くなります。",
+        "Of the intervals that were measured, without assuming a straight line, {windows} ({days} days) is the cheapest "
+        "for {name}.",
+        "直線を仮定せず、測定した間隔だけで比べると、{name}では{windows}（{days}日）が最も安くなります。",
     ),
     "short": (
         "That is shorter than a window: use more windows to see what happens within one.",
@@ -90,12 +94,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Age 1 is the window right after training. Against a fresh model: on the same window, the model of this age minus "
         "one trained just before the window; windows that are harder than others fall out. Since age 1: the same model on "
         "a later window; harder windows are in it. Positive is worse. Intervals are {level} %, each for itself, Student's "
-        "t over windows, of means over {seeds} seeds. Windows share models and training rows, so that the "
-        "intervals are approximate.",
+        "t over windows, of means over {seeds} seeds, from three windows on.",
         "経過1は学習直後のウィンドウです。「新しいモデルとの差」は、同じウィンドウでの、その経過時間のモデルと直前に学習したモデル"
         "の差で、ウィンドウごとの難しさの違いは打ち消されます。「経過1からの悪化」は同じモデルの後のウィンドウでの変化で、難しさの"
-        "違いを含みます。正の値が悪化です。区間はそれぞれ単独で{level}％、{seeds}個のシードの平均についてのウィンドウ間のt区間です。"
-        "ウィンドウは学習データやモデルを共有するため、区間は近似です。",
+        "違いを含みます。正の値が悪化です。区間はそれぞれ単独で{level}％、{seeds}個のシードの平均についてのウィンドウ間のt区間（3ウィンドウ以上）"
+        "です。",
     ),
     "p_retraining": (
         "Cost of a year if retrained after so many windows, from the measured losses.",
@@ -142,6 +145,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "start": ("from", "開始"),
     "end": ("to", "終了"),
     "every": ("retrained after", "再学習の間隔"),
+    "one_window": ("1 window", "1ウィンドウ"),
     "n_windows": ("{n} windows", "{n}ウィンドウ"),
     "interval": ("{low} to {high}", "{low}～{high}"),
     "with_interval": ("{mean} ({interval})", "{mean}（{interval}）"),
