@@ -130,6 +130,7 @@ def describe(
         "ages": [{**row, "metric": _in_its_unit(row["loss"], mode)} for row in rows],
         "decay": {"per_window": plain(rate), "per_day": None if days is None else plain(rate, 1 / days)},
         "shown": bool(rate.low > 0),
+        "one_window_shown": bool(len(rows) > 1 and rows[1]["aged_minus_fresh"]["low"] > 0),
         # windows beyond age 1 after which the line through all ages has lost the margin
         "margin_reached": {**reached, "high": margin / rate.low if rate.low > 0 else None, "measured_age": first},
         "money": money(found, losses, options.value, each, days, mode),

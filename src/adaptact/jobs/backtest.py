@@ -34,6 +34,7 @@ def run(words: list[str]) -> None:
     with Console(stderr=True).status("loading torch and the data"):
         windows = read(options, settings)
         metric, mode = followed(options, first, windows)
+        check_all(options, settings, windows)
         from adaptact.compare.executor import cores
         from adaptact.training import hardware
 
@@ -82,16 +83,15 @@ def table_of(settings: config.Config) -> config.Table:
 
 
 def read(options: Backtest, settings: dict[str, config.Config]) -> Windows:
-    """The table in windows, after everything that can be wrong with them or with any arm.
+    """The table in windows.
 
     Raises:
-        DataError, ConfigError: whatever is wrong.
+        DataError, ConfigError: whatever is wrong with it, or does not go with it.
     """
     from adaptact.data.windows import read_windows
     from adaptact.training.checks import check_target
 
-    first = next(iter(settings.values()))
-    windows = read_windows(table_of(first), options.scheme)
+    windows = read_windows(table_of(next(iter(settings.values()))), options.scheme)
     for one in settings.values():
         check_target(one, windows.cells)
     if options.value.cost_fp is not None and len(windows.cells.labels) != 2:
@@ -103,13 +103,17 @@ def read(options: Backtest, settings: dict[str, config.Config]) -> Windows:
                 "of them are a year is not known"
             ]
         )
+    return windows
+
+
+def check_all(options: Backtest, settings: dict[str, config.Config], windows: Windows) -> None:
+    """Everything that can be wrong with any window or arm, before anything is written."""
     windows.check()
     smallest = min(options.scheme.origins, key=lambda origin: len(windows.rows(origin)["train"]))
     try:
         checks(settings, windows.prepared(smallest))
     except DataError as error:
         raise DataError(f"trained up to window {smallest + 1}: {error}") from None
-    return windows
 
 
 def followed(options: Backtest, first: config.Config, windows: Windows) -> tuple[str, str]:

@@ -58,7 +58,9 @@ def decay(arm: Arm, report: Report, say: Say) -> str:
     if daily is not None:
         month = number(30 * daily["mean"], signed=True, digits=3)
         days = say("per_day", mean=month, length=number(report["window_days"], digits=3))
-    kind = "no_interval" if found["low"] is None else "decays" if arm["shown"] else "no_decay"
+    kind = "decays" if arm["shown"] else "unsteady" if arm["one_window_shown"] else "no_decay"
+    kind = "no_interval" if found["low"] is None else kind
+    one = arm["ages"][min(1, len(arm["ages"]) - 1)]["aged_minus_fresh"]
     return say(
         kind,
         name=arm["activation"],
@@ -67,6 +69,8 @@ def decay(arm: Arm, report: Report, say: Say) -> str:
         interval=interval((found["low"], found["high"]), say),
         high=number(found["high"], digits=3),
         days=days,
+        mean_1=number(one["mean"], signed=True, digits=3),
+        interval_1=interval((one["low"], one["high"]), say),
     )
 
 
@@ -76,7 +80,7 @@ def margin(arm: Arm, report: Report, say: Say) -> str:
     values = {"name": arm["activation"], "margin": number(report["margin"], digits=3)}
     if age is None:
         return say("within", age=len(arm["ages"]), **values)
-    return say("beyond" if arm["shown"] else "beyond_unsure", age=age, **values)
+    return say("beyond" if arm["shown"] or arm["one_window_shown"] else "beyond_unsure", age=age, **values)
 
 
 def retraining(arm: Arm, report: Report, say: Say) -> list[str]:

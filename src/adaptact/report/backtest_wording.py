@@ -14,6 +14,13 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{name}は、1ウィンドウ古くなるごとに{metric}が{mean}（{interval}）悪化します{days}。",
     ),
     "per_day": (", {mean} per 30 days (a window is {length} days)", "（30日あたり{mean}。1ウィンドウは{length}日）"),
+    "unsteady": (
+        "{name} ages, though not at a rate that these windows agree on: one window older than a fresh model it loses "
+        "{mean_1} ({interval_1}) of {metric} on the same window; a line through all ages has {mean} ({interval}) per window"
+        "{days}.",
+        "{name}は劣化しますが、その速さはウィンドウによって異なります。同じウィンドウで、1ウィンドウ古いモデルは新しいモデルより"
+        "{metric}が{mean_1}（{interval_1}）劣ります。全体に直線を当てはめると、1ウィンドウあたり{mean}（{interval}）です{days}。",
+    ),
     "no_decay": (
         "{name}: no decay can be shown. The loss of {metric} per window of age is {mean} ({interval}){days}; an aged model "
         "may be as good as a fresh one, or lose up to {high}.",
