@@ -69,9 +69,9 @@ def test_a_drift_is_found_kept_and_priced(tmp_path: Path) -> None:
     with (folder / "backtest.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 2 * 2 * sum(range(8))
-    assert {(row["age"], row["window"]) for row in rows if row["trained_up_to_window"] == "3"} == {
-        ("1", "4"),
-        ("2", "5"),
+    assert {(row["age"], row["window"]) for row in rows if row["trained_up_to_window"] == "6"} == {
+        ("1", "7"),
+        ("2", "8"),
     }
     oldest = [float(row["metric"]) for row in rows if row["arm"] == "gelu" and row["age"] == "7"]
     assert np.mean(oldest) == pytest.approx(report["arms"][0]["ages"][6]["metric"]["mean"])
