@@ -87,7 +87,7 @@ def decay(losses: np.ndarray, level: float = LEVEL) -> Interval:
     mean = slope(losses)
     known = ~np.isnan(losses)
     used = np.flatnonzero(known.any(axis=0) | known.any(axis=1))
-    without = np.array([slope(_without(losses, number)) for number in used])
+    without = np.array([slope(_without(losses, int(number))) for number in used])
     count = len(used)
     df = max(count - 2, 0)
     if count < 3 or np.isnan(without).any():
