@@ -18,7 +18,7 @@ comma := ,
 STAMP := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 RUN := $(VENV)/bin/python -m adaptact --make
 
-.PHONY: help setup train compare report tune check-data predict tensorboard test lint
+.PHONY: help setup train compare report tune backtest check-data predict tensorboard test lint
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | awk -F@ '{printf "%-22s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ report: $(STAMP) ## write a comparison's report again: make report name=... repo
 
 tune: $(STAMP) ## equal tuning first: make tune activations=gelu,sgblend trials=20 (EXTRAS=dev,tune)
 	@$(RUN) tune
+
+backtest: $(STAMP) ## how fast does it age? make backtest data=table data.path=my.csv data.target=... data.time=date
+	@$(RUN) backtest
 
 check-data: $(STAMP) ## look at a table first: make check-data data=table data.path=my.csv data.target=churn
 	@$(RUN) check-data

@@ -16,6 +16,7 @@ JOBS = {
     "compare": "is another activation better, by enough and safely? activations=gelu,sgblend seeds=8",
     "report": "a comparison's report again, without training: name=..., report.language=ja, value....",
     "tune": "equally many trials for every activation, on validation rows; compare.tuned= takes what was found",
+    "backtest": "how fast models age on a table with dates, and how often to retrain: data.time=date windows=6",
     "check-data": "look at a table before an hour is spent on it: leaks, blanks, drift, duplicates",
     "predict": "score a new file with a trained run: run=<folder> input=new.csv",
     "tensorboard": "open the dashboards of all runs on this machine (localhost)",

@@ -21,6 +21,8 @@ from adaptact.errors import UserError
 
 SCHEMA = 1
 PLANNED_FILE = "planned.json"  # what a run of a comparison leaves beside its record
+WINDOWS_FILE = "windows.json"  # and one of a back-test: its metrics per later window
+COST = "cost"  # of a decision: beside those metrics, where costs are given
 SCHEMA_FILE = Path(__file__).parent / "schemas" / "result.json"
 
 

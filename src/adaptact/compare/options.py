@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, is_dataclass
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args
@@ -132,6 +133,13 @@ def _text(text: str) -> str | None:
 
 
 def _value(text: str) -> Any:
+    """A word's value. 1e5 is a number, which YAML takes for text without a point and a sign.
+
+    >>> _value("1e5"), _value("1e-3"), _value("true"), _value("sgblend")
+    (100000.0, 0.001, True, 'sgblend')
+    """
+    if re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", text):
+        return float(text)
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-Method = Literal["paired-t", "nadeau-bengio", "row-bootstrap"]
+Method = Literal["paired-t", "nadeau-bengio", "row-bootstrap", "jackknife"]
 
 MOST_PAIRS = 1000
 """Beyond so many pairs :func:`pairs_needed` does not look."""
@@ -30,6 +30,7 @@ class Interval:
     Attributes:
         level: The share of such intervals that contain the true difference; of this interval alone.
         method: paired-t and nadeau-bengio: over pairs. row-bootstrap: over the rows of one test set.
+            jackknife: over windows of time.
         df: Degrees of freedom of Student's t; inf means the normal distribution.
         pairs: How many differences the mean is of; for row-bootstrap how many rows.
     """

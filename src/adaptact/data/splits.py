@@ -205,6 +205,15 @@ def moments(column: pd.Series, key: str = "data.time") -> np.ndarray:
     return values
 
 
+def latest(when: np.ndarray, count: int) -> np.ndarray:
+    """Which rows are the latest ``count``, at least one, and all of the moment at which they begin.
+
+    >>> latest(np.array([1, 3, 2, 2]), 2).tolist()
+    [False, True, True, True]
+    """
+    return when >= np.sort(when)[min(len(when) - 1, len(when) - count)]
+
+
 def by_time(column: pd.Series, options: config.Table) -> Rows:
     """Test: the latest rows; validation: the latest of the others. Rows of one moment stay together."""
     when = moments(column)

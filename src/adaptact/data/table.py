@@ -41,6 +41,24 @@ class Raw:
     notes: list[str]
 
 
+@dataclass(frozen=True)
+class Cells:
+    """One file that has been read, its rows in the file's order. As :class:`Raw`, before the split.
+
+    Args:
+        decimal: mark of the target's numbers.
+    """
+
+    task: Task
+    labels: list[str]
+    frame: pd.DataFrame
+    y: np.ndarray
+    roles: Roles
+    form: Format
+    decimal: str
+    notes: list[str]
+
+
 def load(options: config.Table) -> Prepared:
     """Read, check, split, prepare: everything that is learned is learned on the training part.
 
@@ -96,9 +114,36 @@ def name_of(path: str) -> str:
 
 def read_and_split(options: config.Table) -> Raw:
     """The table and its parts, as cells."""
-    if isinstance(options, config.Sample):
-        options = replace(options, path=str(project_root() / options.path))
+    options = located(options)
     given = {part: path for part, path in zip(KEYS, (options.path, options.val_path, options.test_path)) if path}
+    cells = read_cells(options)
+    task, labels, roles, form, notes = cells.task, cells.labels, cells.roles, cells.form, list(cells.notes)
+    rows, more = split_table(cells.frame, cells.y, task, labels, options, roles)
+    notes += more
+    frames = {part: cells.frame.iloc[index].reset_index(drop=True) for part, index in rows.items()}
+    ys = {part: cells.y[index] for part, index in rows.items()}
+    like_first = replace(options, header="true" if form.header else "false")
+    for part in ("val", "test"):
+        if part in given:
+            frames[part], ys[part] = other_file(given[part], part, like_first, roles, labels, cells.decimal, notes)
+            # a class may be absent from a test file: what it lacks cannot be mended by splitting in another way
+            check({part: np.arange(len(ys[part]))}, ys[part], task if part == "val" else "regression", labels)
+    notes.append(f"{Path(options.path).name} was read as {form}")
+    digest = sha256(Path(options.path)) if len(given) == 1 else _digest(given)
+    return Raw(task, labels, frames, ys, roles, form, digest, notes)
+
+
+def located(options: config.Table) -> config.Table:
+    """The options with the sample's path as it is on this machine."""
+    return replace(options, path=str(project_root() / options.path)) if isinstance(options, config.Sample) else options
+
+
+def read_cells(options: config.Table) -> Cells:
+    """The first file, its target encoded, before it is split.
+
+    Raises:
+        DataError: an unreadable file, a missing column, a target that cannot be learned, an odd cell of time.
+    """
     frame, form = read(options.path, options, {options.target})
     check_columns(frame, options, form)
     notes: list[str] = []
@@ -112,20 +157,7 @@ def read_and_split(options: config.Table) -> Raw:
     notes += [column.note for column in roles.columns if column.note]
     if options.time is not None:
         moments(frame[options.time])  # says what is odd about a cell, before that counts as missing
-    frame = as_roles(frame, roles)
-    rows, more = split_table(frame, y, task, labels, options, roles)
-    notes += more
-    frames = {part: frame.iloc[index].reset_index(drop=True) for part, index in rows.items()}
-    ys = {part: y[index] for part, index in rows.items()}
-    like_first = replace(options, header="true" if form.header else "false")
-    for part in ("val", "test"):
-        if part in given:
-            frames[part], ys[part] = other_file(given[part], part, like_first, roles, labels, decimal, notes)
-            # a class may be absent from a test file: what it lacks cannot be mended by splitting in another way
-            check({part: np.arange(len(ys[part]))}, ys[part], task if part == "val" else "regression", labels)
-    notes.append(f"{Path(options.path).name} was read as {form}")
-    digest = sha256(Path(options.path)) if len(given) == 1 else _digest(given)
-    return Raw(task, labels, frames, ys, roles, form, digest, notes)
+    return Cells(task, labels, as_roles(frame, roles), y, roles, form, decimal, notes)
 
 
 def _digest(paths: dict[str, str]) -> str:

@@ -6,7 +6,8 @@ import csv
 import io
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
@@ -26,14 +27,7 @@ MOST_PANELS = 24  # of learned curves
 
 def draw(plan: Plan, report: dict[str, Any], found: Sequence[Result], say: Say) -> dict[str, bytes]:
     """Name and content of each picture; one that there is nothing to draw for is left out."""
-    style: Any = {
-        "font.family": ["DejaVu Sans", *east_asian_fonts(), "sans-serif"],
-        "svg.hashsalt": "adaptact",  # with the date left out below: the same numbers give the same file
-        "svg.fonttype": "none",  # letters stay letters, in the reader's fonts
-        "text.parse_math": False,  # a dollar in somebody's name is a dollar
-    }
-    with rc_context(style), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*missing from font.*")  # the reader's fonts have it
+    with style():
         figures = {
             "differences": differences(plan, report, say),
             "learning_curves": learning_curves(plan, found, say),
@@ -42,10 +36,24 @@ def draw(plan: Plan, report: dict[str, Any], found: Sequence[Result], say: Say) 
             "curves": learned_curves(plan, found, say),
             "robustness": robustness(report, say),
         }
-        return {name: _svg(figure) for name, figure in figures.items() if figure is not None}
+        return {name: svg(figure) for name, figure in figures.items() if figure is not None}
 
 
-def _svg(figure: Figure) -> bytes:
+@contextmanager
+def style() -> Iterator[None]:
+    """Fonts and settings in which pictures are drawn and written."""
+    settings: Any = {
+        "font.family": ["DejaVu Sans", *east_asian_fonts(), "sans-serif"],
+        "svg.hashsalt": "adaptact",  # with the date left out below: the same numbers give the same file
+        "svg.fonttype": "none",  # letters stay letters, in the reader's fonts
+        "text.parse_math": False,  # a dollar in somebody's name is a dollar
+    }
+    with rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*missing from font.*")  # the reader's fonts have it
+        yield
+
+
+def svg(figure: Figure) -> bytes:
     content = io.BytesIO()
     figure.savefig(content, format="svg", metadata={"Date": None, "Creator": f"matplotlib {mpl.__version__}"})
     return content.getvalue()

@@ -8,6 +8,7 @@ import shutil
 import time
 import traceback
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,17 @@ from adaptact.training.run import train
 _KEPT: dict[str, Prepared] = {}
 
 
-def run_planned(folder: str, settings: dict[str, Any], run_hash: str, trust: str | None) -> dict[str, Any]:
+def run_planned(
+    folder: str,
+    settings: dict[str, Any],
+    run_hash: str,
+    trust: str | None,
+    read: Callable[[config.Data, str | None], Prepared] | None = None,
+) -> dict[str, Any]:
     """Train into ``folder``, which is emptied first, and leave ``planned.json`` beside the record.
+
+    Args:
+        read: gives the data of the run; by default what its settings name.
 
     Returns:
         The content of ``planned.json``: "hash", "status", "reason", "seconds" and "constant", the metrics on test and
@@ -40,7 +50,7 @@ def run_planned(folder: str, settings: dict[str, Any], run_hash: str, trust: str
     result: dict[str, Any] = {"hash": run_hash, "status": "failed", "reason": None, "constant": None}
     try:
         checked = config.from_dict({**settings, "trust": trust})
-        prepared = prepared_for(checked.data, trust)
+        prepared = (read or prepared_for)(checked.data, trust)
         result["constant"] = constant_metrics(prepared)
         record, _ = train(checked, prepared=prepared, folder=target, quiet=True)
         result |= {"status": record.status, "reason": record.reason}

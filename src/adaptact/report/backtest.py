@@ -1,0 +1,72 @@
+"""What a back-test leaves for people and machines: backtest.json, backtest.csv, pages and a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from adaptact import records
+from adaptact.compare.backtest_analysis import Ran, analyse, rows_of
+from adaptact.compare.backtest_plan import Backtest
+from adaptact.compare.plan import Arm
+from adaptact.compare.results import as_csv
+from adaptact.report.backtest_figures import draw
+from adaptact.report.backtest_page import ageing, page, sentences
+from adaptact.report.backtest_wording import speaker
+from adaptact.report.document import to_markdown
+
+if TYPE_CHECKING:
+    from adaptact.data.windows import Windows
+
+PAGES = {"en": "backtest.md", "ja": "backtest.ja.md"}
+
+
+def write_report(
+    options: Backtest,
+    arms: Sequence[Arm],
+    found: Sequence[Ran],
+    folder: Path,
+    windows: Windows,
+    *,
+    metric: str,
+    mode: str,
+    data: dict[str, Any],
+    words: Sequence[str],
+) -> dict[str, Any]:
+    """Write everything that a person or a machine reads; nothing is trained.
+
+    Returns:
+        The content of ``backtest.json``.
+    """
+    described = list(windows.describe())
+    report: dict[str, Any] = records.finite(
+        analyse(options, arms, found, windows=described, dated=windows.dated, metric=metric, mode=mode, data=data)
+    )
+    report["words"] = list(words)
+    records.write_text(folder / "backtest.csv", as_csv(rows_of(found, metric, described)))
+    records.write_json(folder / "backtest.json", report)
+    (folder / "figures").mkdir(exist_ok=True)
+    for name, content in draw(report).items():
+        records.write_bytes(folder / "figures" / f"{name}.svg", content)
+    for language, file in PAGES.items():
+        records.write_text(folder / file, to_markdown(page(report, speaker(language))))
+    return report
+
+
+def print_summary(report: dict[str, Any], console: Console) -> None:
+    """The report in short, on the screen."""
+    say = speaker("en")
+    for sentence in sentences(report, say):
+        console.print(escape(sentence))
+    table = Table()
+    rows = ageing(report, say)
+    for column in rows[0]:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row.values()))
+    console.print(table)

@@ -1,0 +1,123 @@
+"""One run of a back-test: trained up to the end of a window, scored on each window that comes after it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from adaptact import config, records
+from adaptact.data import Prepared
+from adaptact.data.windows import Scheme, Windows, read_windows
+from adaptact.training.decision import choose_threshold, rates
+from adaptact.training.metrics import classification_metrics, regression_metrics
+from adaptact.training.planned import run_planned
+
+Outputs = tuple[np.ndarray, np.ndarray]
+
+
+def run_window(
+    folder: str, settings: dict[str, Any], scheme: dict[str, Any], origin: int, run_hash: str, trust: str | None
+) -> dict[str, Any]:
+    """As :func:`run_planned`, on the windows up to ``origin``; metrics per later window go to ``windows.json``.
+
+    A run that does not come to a good end is scored as a prediction that does not look at its input.
+    """
+    target = Path(folder)
+    seen: list[Prepared] = []
+
+    def read(options: config.Data, _: str | None) -> Prepared:
+        assert isinstance(options, config.Table)
+        seen.append(_windows(options, Scheme(**scheme)).prepared(origin))
+        return seen[0]
+
+    result = run_planned(folder, settings, run_hash, trust, read)
+    if seen and result["status"] != "interrupted":
+        options = config.from_dict({**settings, "trust": trust}).data
+        assert isinstance(options, config.Table)
+        outputs, threshold = constant_outputs(seen[0], options)
+        if result["status"] == "finished":
+            outputs, threshold = trained_outputs(target)
+        number = _windows(options, Scheme(**scheme)).test_window(origin)
+        found = window_metrics(seen[0], outputs, number, costs_of(options), threshold, positive_of(seen[0], options))
+        records.write_json(target / records.WINDOWS_FILE, found)
+    return result
+
+
+_READ: dict[str, Windows] = {}
+
+
+def _windows(options: config.Table, scheme: Scheme) -> Windows:
+    """The table, read once per process: all runs of a back-test cut it alike."""
+    key = repr((replace(options, order_seed=None), scheme))
+    if key not in _READ:
+        _READ.clear()
+        _READ[key] = read_windows(options, scheme)
+    return _READ[key]
+
+
+def trained_outputs(folder: Path) -> tuple[Outputs, float | None]:
+    """(predictions, targets) on the test rows of a run, and its threshold for two classes."""
+    with np.load(folder / "outputs.npz") as file:
+        outputs = file["predictions"], file["targets"]
+    decision = records.Record.load(folder).decision
+    return outputs, None if decision is None else decision["threshold"]
+
+
+def constant_outputs(prepared: Prepared, options: config.Table) -> tuple[Outputs, float | None]:
+    """Class shares, or the mean, of the training rows for every test row."""
+    y, train_y = (prepared.parts[part].y.numpy() for part in ("test", "train"))
+    if prepared.task == "regression":
+        own, mean = (v.astype(np.float64) * prepared.scale + prepared.center for v in (y, train_y.mean()))
+        return (np.full(len(y), mean), own), None
+    shares = np.bincount(train_y, minlength=prepared.n_outputs) / len(train_y)
+    costs, threshold = costs_of(options), None
+    if costs is not None:
+        number = positive_of(prepared, options)
+        val = prepared.parts["val"].y.numpy()
+        threshold = choose_threshold(np.full(len(val), shares[number]), val == number, costs=costs)
+    return (np.tile(shares, (len(y), 1)), y), threshold
+
+
+def costs_of(options: config.Table) -> tuple[float, float] | None:
+    """Cost of a false alarm and of a missed case."""
+    return None if options.cost_fp is None or options.cost_fn is None else (options.cost_fp, options.cost_fn)
+
+
+def positive_of(prepared: Prepared, options: config.Table) -> int:
+    return prepared.labels.index(options.positive) if options.positive is not None else 1
+
+
+def window_metrics(
+    prepared: Prepared,
+    outputs: Outputs,
+    window: np.ndarray,
+    costs: tuple[float, float] | None,
+    threshold: float | None,
+    positive: int = 1,
+) -> list[dict[str, Any]]:
+    """The "window" (from 0) and "metrics" of each window; with costs also the mean cost of a decision."""
+    found = []
+    for number in np.unique(window):
+        predictions, targets = (values[window == number] for values in outputs)
+        metrics = metrics_of(prepared.task, predictions, targets)
+        if costs is not None and threshold is not None:
+            counts = rates(predictions[:, positive].astype(np.float64), targets == positive, np.array([threshold]))
+            metrics[records.COST] = float((costs[0] * counts["fp"][0] + costs[1] * counts["fn"][0]) / len(targets))
+        found.append({"window": int(number), "metrics": metrics})
+    return found
+
+
+def metrics_of(task: str, predictions: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    """All metrics of a task, from what a run says and what is true."""
+    p, y = torch.from_numpy(predictions).double(), torch.from_numpy(targets)
+    if task == "regression":
+        metrics = regression_metrics(p, y.double())
+    else:
+        # float32 holds how far a probability is from 0, not how far from 1: normalised anew, rows that round to 1 rank
+        p = p.clamp_min(torch.finfo(torch.float32).tiny)
+        metrics = classification_metrics((p / p.sum(dim=1, keepdim=True)).log(), y)
+    return {name: value.item() for name, value in metrics.items()}
