@@ -147,7 +147,7 @@ def experiment_words(words: list[str]) -> list[str]:
     replaced by it.
 
     >>> experiment_words(["experiment=sensitivity", "activation.alpha=0.2", "activation_penalty=0"])
-    ['activation.beta=0.5,1,1.702']
+    ['optimizer.activation_lr_scale=1,10', 'activation.beta=0.5,1,1.702']
     """
     typed = {key.lstrip("+~"): value for key, _, value in (word.partition("=") for word in words)}
     files = [folder / "experiment" / f"{typed.get('experiment')}.yaml" for folder in conf_folders(words)]

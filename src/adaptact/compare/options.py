@@ -56,6 +56,7 @@ class Compare:
 @dataclass
 class Report:
     language: Literal["en", "ja"] = option("en", "of report.html and report.md: en (English) or ja (Japanese)")
+    backtest: str | None = option(None, "folder of `make backtest`, whose result the report shows too")
 
 
 @dataclass

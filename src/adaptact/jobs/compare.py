@@ -51,6 +51,7 @@ def run(words: list[str]) -> None:
         cost=cost,
         earlier_uses=earlier_uses(parent, plan),
         language=options.report.language,
+        backtest=options.report.backtest,
         value=options.value,
     )
     print_summary(report, Console(width=None if sys.stdout.isatty() else 120))

@@ -46,6 +46,7 @@ def run(words: list[str]) -> None:
         cost=cost_of(folder),
         earlier_uses=earlier_uses(folder.parent, plan),
         language=language,
+        backtest=options.report.backtest or typed.report.backtest,
         value=value,
     )
     print_summary(report, Console(width=None if sys.stdout.isatty() else 120))

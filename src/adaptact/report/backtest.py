@@ -19,11 +19,12 @@ from adaptact.report.backtest_figures import draw
 from adaptact.report.backtest_page import ageing, page, sentences
 from adaptact.report.backtest_wording import speaker
 from adaptact.report.document import to_markdown
+from adaptact.report.html import to_html
 
 if TYPE_CHECKING:
     from adaptact.data.windows import Windows
 
-PAGES = {"en": "backtest.md", "ja": "backtest.ja.md"}
+PAGES = {"en": "backtest", "ja": "backtest.ja"}
 
 
 def write_report(
@@ -51,10 +52,13 @@ def write_report(
     records.write_text(folder / "backtest.csv", as_csv(rows_of(found, metric, described)))
     records.write_json(folder / "backtest.json", report)
     (folder / "figures").mkdir(exist_ok=True)
-    for name, content in draw(report).items():
+    pictures = draw(report)
+    for name, content in pictures.items():
         records.write_bytes(folder / "figures" / f"{name}.svg", content)
     for language, file in PAGES.items():
-        records.write_text(folder / file, to_markdown(page(report, speaker(language))))
+        document = page(report, speaker(language))
+        records.write_text(folder / f"{file}.md", to_markdown(document))
+        records.write_text(folder / f"{file}.html", to_html(document, language, pictures))
     return report
 
 

@@ -41,6 +41,11 @@ def page(report: Report, say: Say) -> Document:
     return Document(say("title", metric=report["metric"], data=report["data"]["name"]), blocks)
 
 
+def brief(report: Report, say: Say) -> list[Block]:
+    """What a comparison's report shows of it."""
+    return [Heading(say("h_ageing")), Bullets(sentences(report, say)), Table(ageing(report, say))]
+
+
 def sentences(report: Report, say: Say) -> list[str]:
     """What came out: per arm its decay and when to retrain, then who ages more slowly."""
     found = []

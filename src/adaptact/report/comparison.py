@@ -15,7 +15,8 @@ from adaptact import records
 from adaptact.compare import analysis, results
 from adaptact.compare.plan import Plan
 from adaptact.compare.value import Value
-from adaptact.report import comparison_figures
+from adaptact.errors import UserError
+from adaptact.report import backtest_page, backtest_wording, comparison_figures
 from adaptact.report.comparison_page import cautions, criteria, page, reason, sentence
 from adaptact.report.document import to_markdown
 from adaptact.report.html import to_html
@@ -31,6 +32,7 @@ def write_report(
     cost: dict[str, Any] | None = None,
     earlier_uses: Sequence[str] = (),
     language: str = "en",
+    backtest: str | None = None,
     value: Value | None = None,
 ) -> dict[str, Any]:
     """Read what the runs left, and write ``report.json``, ``runs.csv``, ``report.md``, ``report.html``, ``figures/``.
@@ -60,13 +62,32 @@ def write_report(
     (folder / "figures").mkdir(exist_ok=True)
     for name, content in pictures.items():
         records.write_bytes(folder / "figures" / f"{name}.svg", content)
-    document = page(plan, report, say, list(pictures))
+    ageing = None if backtest is None else read_backtest(Path(backtest))
+    blocks = [] if ageing is None else backtest_page.brief(ageing, backtest_wording.speaker(language))
+    document = page(plan, report, say, list(pictures), blocks)
     records.write_text(folder / "report.md", to_markdown(document))
     records.write_text(folder / "report.html", to_html(document, language, pictures))
     chosen = to_deploy(plan, report, found)
     if chosen is not None:
         records.write_text(folder / "model_card.md", to_markdown(card(plan, report, found, chosen, say)))
     return report
+
+
+def read_backtest(folder: Path) -> dict[str, Any]:
+    """The content of a back-test's ``backtest.json``.
+
+    Raises:
+        UserError: none there, or a broken one.
+    """
+    try:
+        plain = json.loads((folder / "backtest.json").read_text(encoding="utf-8"))
+        return dict(plain)
+    except FileNotFoundError:
+        raise UserError(
+            f"report.backtest={folder} has no backtest.json: it is not a folder of `make backtest`"
+        ) from None
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{folder / 'backtest.json'} is broken: {error}") from None
 
 
 def print_summary(report: dict[str, Any], console: Console) -> None:

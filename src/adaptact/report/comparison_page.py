@@ -16,8 +16,13 @@ STABILITY = ("loss_spikes", "nonfinite_steps", "grad_norm_cv", "grad_norm_max", 
 LEARNED = ("alpha", "beta", "gamma", "a", "b", "weight", "scale", "gap", "moved")
 
 
-def page(plan: Plan, report: Report, say: Say, pictures: Sequence[str]) -> Document:
-    """The whole page. ``pictures``: the names of those that could be drawn."""
+def page(plan: Plan, report: Report, say: Say, pictures: Sequence[str], backtest: Sequence[Block] = ()) -> Document:
+    """The whole page.
+
+    Args:
+        pictures: the names of those that could be drawn.
+        backtest: what a back-test has to say.
+    """
     blocks: list[Block] = [Bullets([reason(candidate, report, say) for candidate in report["candidates"]])]
     blocks += [Note(text) for text in cautions(report, say)]
     blocks += [
@@ -67,6 +72,7 @@ def page(plan: Plan, report: Report, say: Say, pictures: Sequence[str]) -> Docum
             Heading(say("h_value")),
             Table([worth(found, say) for found in report["value"]["candidates"]], value_terms(report, say)),
         ]
+    blocks += backtest
     blocks += [
         Heading(say("h_metrics")),
         Table([metrics(arm, plan.metric, say) for arm in report["arms"]]),
