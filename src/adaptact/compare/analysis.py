@@ -98,7 +98,16 @@ def analyse(
             if r.failed
         ],
         "missing_runs": sum(not r.ended for r in found),
+        "made_with": _made_with(plan, found),
     }
+
+
+def _made_with(plan: Plan, found: Sequence[Result]) -> dict[str, Any]:
+    """Versions and devices that the runs name, and the hashes of plan and code."""
+    known = [r.record for r in found if r.record is not None]
+    versions = {name: version for record in known for name, version in record.versions.items()}
+    devices = sorted({record.device for record in known})
+    return {"versions": versions, "devices": devices, "code": plan.code, "plan": plan.hash}
 
 
 def margin_of(plan: Plan, baseline: Sequence[Result]) -> float:

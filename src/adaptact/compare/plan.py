@@ -131,7 +131,7 @@ class Plan:
         return settings
 
     def write(self, folder: Path) -> None:
-        records.write_json(folder / FILE, asdict(self))
+        records.write_json(folder / FILE, {"hash": self.hash, **asdict(self)})
 
     @classmethod
     def read(cls, folder: Path) -> Plan:
@@ -145,6 +145,7 @@ class Plan:
             plain = json.loads(path.read_text(encoding="utf-8"))
             if plain["schema"] != SCHEMA:
                 raise UserError(f"{path} has schema {plain['schema']}; this version of adaptact reads schema {SCHEMA}")
+            plain.pop("hash", None)
             return cls(**{**plain, "arms": [Arm(**arm) for arm in plain["arms"]]})
         except FileNotFoundError:
             raise UserError(f"{folder} is no comparison: it has no {FILE}") from None

@@ -42,7 +42,7 @@ def run(words: list[str]) -> None:
     arms = arms_of(comparison, lambda name: config.to_dict(settings[name]))
     folder = folder_of(options, arms, windows, words)
     workers = options.workers or (1 if on_gpu else cores())
-    train_all(options, arms, windows, folder, metric=metric, workers=workers, trust=first.trust)
+    train_all(options, arms, windows, folder, metric=metric, mode=mode, workers=workers, trust=first.trust)
     from adaptact.report.backtest import print_summary, write_report
 
     found = collect(options, arms, windows, folder)
@@ -160,6 +160,7 @@ def train_all(
     folder: Path,
     *,
     metric: str,
+    mode: str,
     workers: int,
     trust: str | None,
 ) -> None:
@@ -169,7 +170,7 @@ def train_all(
     from adaptact.training.windows import run_window
 
     runs = planned(options, arms, windows)
-    with Progress(total=len(runs), workers=workers, metric=metric) as progress:
+    with Progress(total=len(runs), workers=workers, metric=metric, mode=mode) as progress:
         todo = []
         for run, arm in runs:
             result, found = read_run(folder, run, arm)

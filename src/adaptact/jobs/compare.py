@@ -205,7 +205,9 @@ def train_all(plan: Plan, folder: Path, *, workers: int, backend: str, trust: st
     from adaptact.report.progress import Progress
     from adaptact.training.planned import references_of, run_planned
 
-    progress = Progress(total=sum(1 for arm in plan.arms for _ in plan.runs(arm)), workers=workers, metric=plan.metric)
+    progress = Progress(
+        total=sum(1 for arm in plan.arms for _ in plan.runs(arm)), workers=workers, metric=plan.metric, mode=plan.mode
+    )
     with progress:
         for stage in (False, True):
             arms = [settled(plan, arm, folder) for arm in plan.arms if (arm.control == "learned") is stage]

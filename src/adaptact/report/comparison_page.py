@@ -81,6 +81,7 @@ def page(plan: Plan, report: Report, say: Say, pictures: Sequence[str], backtest
         Heading(say("h_reproduce")),
         Paragraph(say("p_reproduce")),
         Code(f"make compare {shlex.join(plan.words)}\n{single_run(plan)}"),
+        Paragraph(made_with(report, say)),
         Heading(say("h_glossary")),
         Bullets(say("glossary").split(" | ")),
     ]
@@ -252,6 +253,13 @@ def warning(found: dict[str, Any], say: Say) -> str:
 
 def failure(found: dict[str, Any], say: Say) -> str:
     return say("failed_run", arm=found["arm"], seed=found["seed"], status=found["status"], reason=found["reason"] or "")
+
+
+def made_with(report: Report, say: Say) -> str:
+    found = report["made_with"]
+    versions = say("comma").join(f"{name} {version}" for name, version in found["versions"].items())
+    devices = say("comma").join(found["devices"])
+    return say("made_with", versions=versions, devices=devices, plan=found["plan"][:12], code=found["code"][:12])
 
 
 def single_run(plan: Plan) -> str:

@@ -21,11 +21,11 @@ class Progress:
     Args:
         total: runs of the plan.
         workers: runs at once.
-        metric: of which the mean per arm is shown.
+        metric, mode: of which the mean per arm is shown, and whether "max" or "min" is better.
     """
 
-    def __init__(self, total: int, workers: int, metric: str) -> None:
-        self.total, self.workers, self.metric = total, workers, metric
+    def __init__(self, total: int, workers: int, metric: str, mode: str) -> None:
+        self.total, self.workers, self.metric, self.mode = total, workers, metric, mode
         self.ended = self.failed = self.new = 0
         self.scores: dict[str, list[float]] = {}
         self._began = time.perf_counter()
@@ -79,6 +79,15 @@ class Progress:
         seconds = (time.perf_counter() - self._began) / self.new * left
         return f"about {seconds:.0f} s to go" if seconds < 100 else f"about {seconds / 60:.0f} min to go"
 
+    @property
+    def best(self) -> str:
+        """The arm with the best mean so far; it may change with every run."""
+        means = {arm: sum(scores) / len(scores) for arm, scores in self.scores.items()}
+        if not means:
+            return ""
+        arm = (min if self.mode == "min" else max)(means, key=means.__getitem__)
+        return f", best so far {escape(arm)} ({means[arm]:.4f})"
+
     def _score(self, arm: str, score: float | None) -> None:
         if score is not None:
             self.scores.setdefault(arm, []).append(score)
@@ -86,7 +95,7 @@ class Progress:
     def _table(self) -> Table:
         running = min(self.workers, self.total - self.ended)
         left = self.total - self.ended - running
-        title = f"{self.ended} of {self.total} runs done, {running} running, {left} left, {self.to_go}"
+        title = f"{self.ended} of {self.total} runs done, {running} running, {left} left, {self.to_go}{self.best}"
         table = Table(title=title + (f"; {self.failed} failed" if self.failed else ""), title_justify="left")
         table.add_column("arm")
         table.add_column("runs", justify="right")

@@ -149,6 +149,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "the second command trains one run again.",
         "最初のコマンドで比較全体を再現できます。各学習の設定はそのフォルダーのconfig.yamlにあり、二番目のコマンドで1回分を再現できます。",
     ),
+    "made_with": (
+        "Made with {versions}; on {devices}; plan {plan}, code {code}.",
+        "作成環境：{versions}。機器：{devices}。計画 {plan}、コード {code}。",
+    ),
     "p_data": (
         "{name}: {train} rows for training, {val} for validation, {test} for the test. {fixed}",
         "{name}：学習用{train}行、検証用{val}行、テスト用{test}行。{fixed}",
