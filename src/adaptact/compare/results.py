@@ -98,6 +98,27 @@ def results(plan: Plan, folder: Path) -> Iterator[Result]:
                 yield read_result(folder, run, whole)
 
 
+def reference_files(plan: Plan, folder: Path) -> dict[Path, Run]:
+    """Per split the file of its reference models, and a run on it; other data has files of another name."""
+    files = {}
+    for run in plan.runs(plan.arm(plan.baseline)):
+        fold = "" if run.fold is None else f"-fold{run.fold}"
+        name = f"split{run.settings['data']['split_seed']}{fold}-{plan.data['fingerprint'][:8]}.json"
+        files[folder / "references" / name] = run
+    return files
+
+
+def read_references(plan: Plan, folder: Path) -> list[dict[str, Any]]:
+    """What reference models reach, one entry per split that has them."""
+    found = []
+    for file in reference_files(plan, folder):
+        try:
+            found.append(json.loads(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            continue
+    return [entry for entry in found if isinstance(entry, dict) and isinstance(entry.get("references"), list)]
+
+
 def table(found: list[Result], metric: str) -> list[dict[str, Any]]:
     """The rows of ``runs.csv``: one per run, all numbers that the statistics are made of."""
     rows = []

@@ -39,7 +39,9 @@ def run(words: list[str]) -> None:
     first = next(iter(settings.values()))
     on_gpu = _accelerator(first) == "gpu"
     workers = options.compare.workers or (1 if on_gpu else cores())
-    train_all(plan, folder, workers=workers, backend=options.compare.backend, trust=first.trust)
+    how: dict[str, Any] = {"workers": workers, "backend": options.compare.backend, "trust": first.trust}
+    train_all(plan, folder, **how)
+    fit_references(plan, folder, **how)
     cost = measure(plan, folder, settings, prepared, options.compare.cost) if options.compare.cost else None
     from adaptact.report.comparison import print_summary, write_report
     from adaptact.training.metrics import metric_of_arrays
@@ -203,14 +205,13 @@ def train_all(plan: Plan, folder: Path, *, workers: int, backend: str, trust: st
     from adaptact.compare.executor import execute
     from adaptact.compare.results import read_result, settled
     from adaptact.report.progress import Progress
-    from adaptact.training.planned import references_of, run_planned
+    from adaptact.training.planned import run_planned
 
-    progress = Progress(
-        total=sum(1 for arm in plan.arms for _ in plan.runs(arm)), workers=workers, metric=plan.metric, mode=plan.mode
-    )
-    with progress:
-        for stage in (False, True):
-            arms = [settled(plan, arm, folder) for arm in plan.arms if (arm.control == "learned") is stage]
+    total = sum(1 for arm in plan.arms for _ in plan.runs(arm))
+    with Progress(total, workers, plan.metric, plan.mode) as progress:
+        for learned in (False, True):
+            arms = [settled(plan, arm, folder) for arm in plan.arms if (arm.control == "learned") is learned]
+            progress.skip(total // len(plan.arms) * arms.count(None))
             todo: list[tuple[Run, Arm]] = []
             # seed by seed, so that a worker reads the data of a split once
             for pairs in zip(*([(run, arm) for run in plan.runs(arm)] for arm in arms if arm is not None), strict=True):
@@ -220,14 +221,6 @@ def train_all(plan: Plan, folder: Path, *, workers: int, backend: str, trust: st
                         progress.kept(run.arm, result.score(plan.metric))
                     else:
                         todo.append((run, arm))
-            skipped = sum(
-                1
-                for arm, original in zip(arms, [a for a in plan.arms if (a.control == "learned") is stage], strict=True)
-                if arm is None
-                for _ in plan.runs(original)
-            )
-            progress.skip(skipped)
-            tasks = [(str(folder / run.folder), run.settings, run.hash, trust) for run, _ in todo]
 
             def done(number: int, result: dict[str, Any], todo: list[tuple[Run, Arm]] = todo) -> None:
                 run, arm = todo[number]
@@ -237,21 +230,23 @@ def train_all(plan: Plan, folder: Path, *, workers: int, backend: str, trust: st
                     (folder / run.folder).mkdir(parents=True, exist_ok=True)
                     plain = {"hash": run.hash, "constant": None, "seconds": 0.0, **result}
                     records.write_json(folder / run.folder / records.PLANNED_FILE, plain)
-                outcome = read_result(folder, run, arm)
-                progress.done(run, outcome)
+                progress.done(run, read_result(folder, run, arm))
 
+            tasks = [(str(folder / run.folder), run.settings, run.hash, trust) for run, _ in todo]
             execute(run_planned, tasks, done, workers=min(workers, max(1, len(tasks))), backend=backend)
-    splits = {_split_name(run): run for run in plan.runs(plan.arm(plan.baseline))}
-    missing = {name: run for name, run in splits.items() if not (folder / "references" / name).is_file()}
+
+
+def fit_references(plan: Plan, folder: Path, *, workers: int, backend: str, trust: str | None) -> None:
+    """Boosting and a linear model, once per split."""
+    from adaptact.compare.executor import execute
+    from adaptact.compare.results import reference_files
+    from adaptact.training.planned import references_of
+
+    missing = {file: run for file, run in reference_files(plan, folder).items() if not file.is_file()}
     if missing:
-        fits = [(str(folder / "references" / name), run.settings, trust) for name, run in missing.items()]
+        tasks = [(str(file), run.settings, trust) for file, run in missing.items()]
         with Console(stderr=True).status("reference models"):
-            execute(references_of, fits, lambda *_: None, workers=min(workers, len(fits)), backend=backend)
-
-
-def _split_name(run: Run) -> str:
-    data = run.settings["data"]
-    return f"split{data['split_seed']}" + ("" if run.fold is None else f"-fold{run.fold}") + ".json"
+            execute(references_of, tasks, lambda *_: None, workers=min(workers, len(tasks)), backend=backend)
 
 
 def measure(

@@ -43,13 +43,12 @@ def write_report(
         The content of ``report.json``.
     """
     found = list(results.results(plan, folder))
-    references = [json.loads(p.read_text(encoding="utf-8")) for p in sorted((folder / "references").glob("*.json"))]
     report: dict[str, Any] = records.finite(
         analysis.analyse(
             plan,
             found,
             cost=cost,
-            references=references,
+            references=results.read_references(plan, folder),
             earlier_uses=earlier_uses,
             metric_of=metric_of,
             value=value,
