@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from adaptact.compare.executor import execute
+from adaptact.compare.executor import cores, execute
 from adaptact.errors import UserError
 
 
@@ -44,6 +45,19 @@ def test_a_task_that_kills_its_process_takes_no_other_down(tmp_path: Path) -> No
     found = executed([(n, str(tmp_path)) for n in (0, 1, -5, 2, 3)], 2)
     assert [found[n]["status"] for n in range(5)] == ["finished", "finished", "failed", "finished", "finished"]
     assert "killed" in found[2]["reason"]
+
+
+def threads() -> dict[str, Any]:
+    return {"threads": torch.get_num_threads()}
+
+
+def test_a_worker_has_its_share_of_the_cores_and_the_process_that_asks_keeps_its_own() -> None:
+    before = torch.get_num_threads()
+    for workers in (1, 2):
+        found: list[int] = []
+        execute(threads, [()] * 2, lambda _, result: found.append(result["threads"]), workers=workers)
+        assert found == [max(1, cores() // workers)] * 2
+    assert torch.get_num_threads() == before
 
 
 def test_nothing_to_do_is_done_at_once(tmp_path: Path) -> None:

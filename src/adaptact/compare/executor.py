@@ -96,8 +96,12 @@ def _numbered(number: int, work: Work, threads: int, task: tuple[Any, ...]) -> t
     if multiprocessing.current_process().name != "MainProcess":
         # a terminal sends Ctrl-C to all its processes; the one that compares ends the others
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    return number, work(*task)
+    try:
+        return number, work(*task)
+    finally:
+        torch.set_num_threads(before)  # with one worker this is the process that asked
 
 
 def _start_ray() -> None:
