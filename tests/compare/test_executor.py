@@ -51,12 +51,12 @@ def threads() -> dict[str, Any]:
     return {"threads": torch.get_num_threads()}
 
 
-def test_a_worker_has_its_share_of_the_cores_and_the_process_that_asks_keeps_its_own() -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_worker_has_its_share_of_the_cores_and_the_process_that_asks_keeps_its_own(workers: int) -> None:
     before = torch.get_num_threads()
-    for workers in (1, 2):
-        found: list[int] = []
-        execute(threads, [()] * 2, lambda _, result: found.append(result["threads"]), workers=workers)
-        assert found == [max(1, cores() // workers)] * 2
+    found: list[int] = []
+    execute(threads, [()] * 2, lambda _, result: found.append(result["threads"]), workers=workers)
+    assert found == [max(1, cores() // workers)] * 2
     assert torch.get_num_threads() == before
 
 

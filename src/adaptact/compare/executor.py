@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import joblib
-from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky import ProcessPoolExecutor, get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from adaptact.errors import UserError
@@ -71,10 +71,8 @@ def execute(
         raise
     for number in list(left):
         try:
-            get_reusable_executor(max_workers=1).submit(int).result()
-            result = (
-                get_reusable_executor(max_workers=1).submit(_numbered, number, work, cores(), left[number]).result()[1]
-            )
+            with ProcessPoolExecutor(max_workers=1) as alone:
+                result = alone.submit(_numbered, number, work, cores(), left[number]).result()[1]
         except TerminatedWorkerError:
             result = dict(KILLED)
         del left[number]
