@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adaptact import config, launcher
+from adaptact.__main__ import main
 from adaptact.errors import ConfigError, UserError
 from conftest import REPOSITORY
 
@@ -234,3 +235,19 @@ def test_what_follows_a_sweep_hears_of_every_combination(capsys: pytest.CaptureF
 def test_an_unknown_experiment_is_answered_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"experiment=dept is unknown. Did you mean 'depth'\?"):
         swept(["experiment=dept"])
+
+
+@pytest.mark.parametrize(
+    ("job", "key"),
+    [
+        ("compare", "compare.max_latency_ratio=null"),
+        ("compare", "value.cost_fn=null"),
+        ("report", "report.language=en"),
+        ("tune", "trials=20"),
+        ("backtest", "windows=6"),
+    ],
+)
+def test_jobs_explain_the_keys_that_they_add(job: str, key: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([job, "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines[lines.index(f"  {key}") + 1].strip()) > 10

@@ -22,6 +22,12 @@ JOBS = {
     "tensorboard": "open the dashboards of all runs on this machine (localhost)",
 }
 CONFIGURED = {"train", "check-data"}  # take a whole configuration
+OPTIONS = {  # have keys of their own beside it
+    "compare": ("adaptact.compare.options", "Comparison"),
+    "report": ("adaptact.compare.options", "Presentation"),
+    "tune": ("adaptact.compare.tuning", "Tuning"),
+    "backtest": ("adaptact.compare.backtest_plan", "Backtest"),
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,6 +50,10 @@ def main(arguments: list[str] | None = None) -> int:
             raise ConfigError([f"there is no job {job!r}. {did_you_mean(job, JOBS)}"])
         if job in CONFIGURED and {"-h", "--help"} & set(words):
             print(launcher.help_text(job))
+            return 0
+        if job in OPTIONS and {"-h", "--help"} & set(words):
+            module, name = OPTIONS[job]
+            print(launcher.help_of(job, getattr(importlib.import_module(module), name)))
             return 0
         module = f"adaptact.jobs.{job.replace('-', '_')}"
         if job in CONFIGURED:

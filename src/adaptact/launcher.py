@@ -21,6 +21,7 @@ import yaml
 from adaptact import config
 from adaptact.errors import ConfigError, UserError, did_you_mean
 from adaptact.records import conf_dir, read_config
+from adaptact.schema import types_of
 
 MAKE_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*=")  # PYTHON=, TORCH_INDEX=: for the Makefile, not for the job
 
@@ -285,12 +286,27 @@ def help_text(job: str) -> str:
         lines.append(f"  {group}={'|'.join(choices)}")
     lines += ["", "keys"]
     for key, field, only in config.describe():
-        if key.endswith((".name", ".kind")):
-            continue
-        default = field.default if field.default is not dataclasses.MISSING else []
-        if field.default_factory is not dataclasses.MISSING:
-            default = field.default_factory()
-        shown = "null" if default is None else str(default).lower() if isinstance(default, bool) else default
-        meaning = field.metadata.get("help", "") + (f" [{only}]" if only else "")
-        lines += [f"  {key}={shown}", f"      {meaning}"]
+        if not key.endswith((".name", ".kind")):
+            lines += _explained(key, field, only)
     return "\n".join(lines)
+
+
+def help_of(job: str, options: type) -> str:
+    """Every key that a job has beside those of its runs."""
+    lines = [f"{job}: name=value ...; all other words go to its runs, see adaptact train --help", "", "keys"]
+    for field in dataclasses.fields(options):
+        section = types_of(options)[field.name]
+        if dataclasses.is_dataclass(section):
+            for inner in dataclasses.fields(section):
+                lines += _explained(f"{field.name}.{inner.name}", inner)
+        else:
+            lines += _explained(field.name, field)
+    return "\n".join(lines)
+
+
+def _explained(key: str, field: dataclasses.Field[Any], only: str = "") -> list[str]:
+    default = field.default if field.default is not dataclasses.MISSING else []
+    if field.default_factory is not dataclasses.MISSING:
+        default = field.default_factory()
+    shown = "null" if default is None else str(default).lower() if isinstance(default, bool) else default
+    return [f"  {key}={shown}", f"      {field.metadata.get('help', '')}{f' [{only}]' if only else ''}"]
