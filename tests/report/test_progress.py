@@ -24,7 +24,7 @@ def test_done_left_failed_and_best_so_far(make_plan: Callable[..., Plan], capsys
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("2/4 gelu seed 1: accuracy 0.9, about ")
     assert lines[1].startswith("3/4 sgblend seed 0: diverged, about ")
-    assert "3 of 3 runs done, 0 running, 0 left" in str(progress._table().title)
+    assert "3 of 3 runs done, 0 running, 0 left" in progress.headline
 
 
 def test_of_an_error_the_least_is_the_best() -> None:

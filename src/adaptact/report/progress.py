@@ -6,10 +6,11 @@ import sys
 import time
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from adaptact.compare.plan import Run
 from adaptact.compare.results import Result
@@ -31,7 +32,7 @@ class Progress:
         self._began = time.perf_counter()
         console = Console(stderr=True)
         self._live = (
-            Live(console=console, get_renderable=self._table, refresh_per_second=2) if console.is_terminal else None
+            Live(console=console, get_renderable=self._shown, refresh_per_second=2) if console.is_terminal else None
         )
 
     def __enter__(self) -> Progress:
@@ -86,20 +87,26 @@ class Progress:
         if not means:
             return ""
         arm = (min if self.mode == "min" else max)(means, key=means.__getitem__)
-        return f", best so far {escape(arm)} ({means[arm]:.4f})"
+        return f", best so far {arm} ({means[arm]:.4f})"
 
     def _score(self, arm: str, score: float | None) -> None:
         if score is not None:
             self.scores.setdefault(arm, []).append(score)
 
-    def _table(self) -> Table:
+    @property
+    def headline(self) -> str:
         running = min(self.workers, self.total - self.ended)
         left = self.total - self.ended - running
-        title = f"{self.ended} of {self.total} runs done, {running} running, {left} left, {self.to_go}{self.best}"
-        table = Table(title=title + (f"; {self.failed} failed" if self.failed else ""), title_justify="left")
+        failed = f"; {self.failed} failed" if self.failed else ""
+        return (
+            f"{self.ended} of {self.total} runs done, {running} running, {left} left, {self.to_go}{self.best}{failed}"
+        )
+
+    def _shown(self) -> Group:
+        table = Table()
         table.add_column("arm")
         table.add_column("runs", justify="right")
         table.add_column(f"mean test {self.metric} so far", justify="right")
         for arm, scores in self.scores.items():
             table.add_row(escape(arm), str(len(scores)), f"{sum(scores) / len(scores):.4f}")
-        return table
+        return Group(Text(self.headline), table)
