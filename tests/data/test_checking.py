@@ -111,3 +111,12 @@ def test_a_quantity_has_an_r2(check: Check) -> None:
     report = check(frame.assign(v=frame.a * 3 + 1), target="v")
     score = next(c["score_alone"] for c in report["columns"] if c["name"] == "a")
     assert 0.95 < score <= 1.0
+
+
+def test_a_number_that_float32_rounds_to_infinity_is_no_obstacle(tmp_path: Path) -> None:
+    rows = [f"{'yes' if i % 3 else 'no'},{i % 5}.0" for i in range(60)]
+    for place in range(0, 60, 7):
+        rows[place] = f"{rows[place].partition(',')[0]},3.4028235677973366e+38"
+    (tmp_path / "t.csv").write_text("\n".join(["y,x", *rows]), encoding="utf-8")
+    options = config.Table(name="table", path=str(tmp_path / "t.csv"), target="y")
+    assert "x" in checking.single_scores(table.read_and_split(options))

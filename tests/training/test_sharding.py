@@ -107,6 +107,7 @@ def test_two_processes_with_shards_agree_with_one(make_config: Make) -> None:
         "model.widths": [16, 15],  # 15 does not divide by 2
         "model.dropout": 0.0,
         "optimizer.lr": 0.01,
+        "optimizer.activation_lr_scale": 1.0,  # alpha stays off its bounds, where each process blocks its own gradient
         "trainer.max_epochs": 3,
         "logger.tensorboard": True,
         "monitor": "val/log_loss",

@@ -188,7 +188,8 @@ def single_scores(raw: Raw, rows: int = MOST_ROWS) -> dict[str, float]:
             if raw.task == "classification" and len(raw.labels) > 2:
                 x = raw_codes
         else:
-            x = {part: as_values(values, column) for part, values in cells.items()}
+            # trees compute in float32, where larger numbers are infinite
+            x = {part: np.clip(as_values(values, column), -3e38, 3e38) for part, values in cells.items()}
         score = _score_alone(x["train"].reshape(-1, 1), y["train"], x["val"].reshape(-1, 1), y["val"], raw)
         if score is not None:
             scores[column.name] = score
