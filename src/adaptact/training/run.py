@@ -218,18 +218,19 @@ def train(
             decision=decision_of_run(settings.data, prepared, predictions) if stopped is None else None,
             references=references(prepared) if settings.references and first and stopped is None else [],
         )
-        if logger is not None and stopped is None:
-            if settings.logger.curves:
-                summary.draw_pictures(folder, logger, learner, prepared, inputs, snapshots)
-            final = {f"test/{name}": value for name, value in metrics["test"].items()}
-            logger.log_hyperparams(summary.hyperparameters(settings), final)
-            logger.save()
-            logger.finalize("success")
+        if logger is not None and stopped is None and settings.logger.curves:
+            summary.draw_pictures(folder, logger, learner, prepared, inputs, snapshots)
         if first:
             if "test" in predictions:
                 write_outputs(folder, predictions)
                 records.write_json(folder / "curves.json", curves(network, inputs, starts))
             record.save(folder)
+        if logger is not None and stopped is None:
+            # after the record, which ends the run: a resumed one would log this a second time
+            final = {f"test/{name}": value for name, value in metrics["test"].items()}
+            logger.log_hyperparams(summary.hyperparameters(settings), final)
+            logger.save()
+            logger.finalize("success")
     finally:
         signals.restore()
     return record, folder
