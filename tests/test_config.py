@@ -216,7 +216,7 @@ def test_the_choices_of_an_option_are_those_of_the_code(cls: type, name: str, kn
 def test_options_of_a_model_are_those_of_its_builder(name: str) -> None:
     options = options_with_defaults(config.MODELS[name])
     parameters = dict(inspect.signature(models.MODELS[name]).parameters)
-    assert set(options) == set(parameters) - {"input_shape", "n_outputs", "columns"}
+    assert set(options) == set(parameters) - {"input_shape", "n_outputs", "layout"}
     for key, value in options.items():
         default = parameters[key].default
         assert value == (list(default) if isinstance(default, tuple) else default), key

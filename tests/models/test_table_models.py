@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from adaptact import SGBlend, config, models, replace_activations
-from adaptact.columns import Columns
 from adaptact.data import Part, Prepared
 from adaptact.errors import ConfigError
+from adaptact.layouts import Columns
 from adaptact.models.columns import ColumnEncoder
 from adaptact.training.learner import Learner
 from adaptact.training.run import train
@@ -38,7 +38,7 @@ def rows(n: int = 20, seed: int = 0) -> torch.Tensor:
 
 def build(options: dict[str, Any], n_outputs: int = 3) -> nn.Module:
     return models.build(
-        options["name"], (7,), n_outputs, columns=LAYOUT, **{k: v for k, v in options.items() if k != "name"}
+        options["name"], (7,), n_outputs, layout=LAYOUT, **{k: v for k, v in options.items() if k != "name"}
     )
 
 
@@ -125,7 +125,7 @@ def prepared(task: str) -> Prepared:
 
     parts = {name: part(n, seed) for seed, (name, n) in enumerate({"train": 64, "val": 40, "test": 40}.items())}
     labels = ["no", "yes"] if task == "classification" else []
-    return Prepared("made", task, parts, "0" * 64, labels, columns=LAYOUT)  # type: ignore[arg-type]
+    return Prepared("made", task, parts, "0" * 64, labels, layout=LAYOUT)  # type: ignore[arg-type]
 
 
 @per_option

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from adaptact import data
-from adaptact.columns import Columns
 from adaptact.data import Part, Prepared
+from adaptact.layouts import Columns
 from adaptact.training.robustness import add_noise, blank, cover, disturbed_metrics
 
 COLUMNS = Columns(2, 1, (3, 4))
@@ -23,7 +23,7 @@ def table(rows: int = 4000) -> Prepared:
     x = torch.cat([numbers, torch.zeros(rows, 1), codes.float()], dim=1)
     part = Part(x, (numbers[:, 0] > 0).long())
     return Prepared(
-        "t", "classification", dict.fromkeys(("train", "val", "test"), part), "0", ["a", "b"], columns=COLUMNS
+        "t", "classification", dict.fromkeys(("train", "val", "test"), part), "0", ["a", "b"], layout=COLUMNS
     )
 
 

@@ -13,6 +13,7 @@ from adaptact import config
 from adaptact.data.download import fetch, sha256
 from adaptact.data.parts import Part, Prepared, classes, fingerprint, split_rows
 from adaptact.errors import DataError
+from adaptact.layouts import Pixels
 from adaptact.records import project_root
 
 FILES = {
@@ -84,7 +85,10 @@ def load(options: config.Idx) -> Prepared:
 
     parts = {name: part(images[index], y[index]) for name, index in rows.items()}
     parts["test"] = part(arrays["test images"], y_test)
-    return Prepared(options.name, "classification", parts, fingerprint(arrays.values()), LABELS[options.name])
+    layout = Pixels((float(mean) / 255,), (float(spread) / 255,))
+    return Prepared(
+        options.name, "classification", parts, fingerprint(arrays.values()), LABELS[options.name], layout=layout
+    )
 
 
 def find_files(name: str, root: str | None) -> dict[str, Path]:

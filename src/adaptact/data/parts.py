@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
-from adaptact.columns import Columns
 from adaptact.errors import DataError
+from adaptact.layouts import Layout
 
 if TYPE_CHECKING:  # torch is imported late: a wrong file is answered without that wait
     from torch import Tensor
@@ -46,7 +46,7 @@ class Prepared:
         center, scale: the target is (value - center) / scale; 0 and 1 for classification.
         fingerprint: SHA-256 of the source, the same wherever and whenever it is read.
         notes: what the reader decided and a person should know.
-        columns: layout of a table's rows; None where all inputs are plain numbers.
+        layout: what the inputs mean; None where all are plain numbers.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Prepared:
     scale: float = 1.0
     preparation: Preparation | None = None
     notes: list[str] = field(default_factory=list)
-    columns: Columns | None = None
+    layout: Layout | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:

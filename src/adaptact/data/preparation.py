@@ -18,12 +18,12 @@ from sklearn.preprocessing import OrdinalEncoder, QuantileTransformer, StandardS
 from skops import io as skops_io
 
 from adaptact import config, records
-from adaptact.columns import Columns
 from adaptact.data.cells import numbers, texts
 from adaptact.data.profile import profile
 from adaptact.data.reading import Format
 from adaptact.data.roles import Column, Roles, calendar
 from adaptact.errors import DataError
+from adaptact.layouts import Columns
 
 SCHEMA = 2
 TRUSTED = ["numpy.dtype"]  # beyond what skops trusts by itself; a description of numbers, it runs nothing

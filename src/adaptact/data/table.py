@@ -104,7 +104,7 @@ def prepare(raw: Raw, options: config.Table) -> Prepared:
         scale,
         preparation,
         raw.notes,
-        columns=preparation.layout,
+        layout=preparation.layout,
     )
 
 

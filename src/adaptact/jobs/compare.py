@@ -109,7 +109,7 @@ def checks(settings: dict[str, config.Config], prepared: Prepared) -> None:
     for one in settings.values():
         try:
             check(one, prepared)
-            build_network(one, prepared.input_shape, prepared.n_outputs, prepared.columns)
+            build_network(one, prepared.input_shape, prepared.n_outputs, prepared.layout)
         except ConfigError as error:
             problems += [problem for problem in error.problems if problem not in problems]
     if problems:

@@ -36,7 +36,7 @@ def run(settings: Config) -> Path:
         check(settings, prepared)
         from adaptact.training.build import build_network
 
-        build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.columns)  # the same for the network
+        build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.layout)  # the same for the network
         from adaptact.training.run import train
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)

@@ -6,42 +6,40 @@ Every builder takes the shape of one input (without the batch) and the number of
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
 from adaptact.errors import ConfigError, did_you_mean
+from adaptact.layouts import Columns, Layout
 from adaptact.models.cnn import cnn
 from adaptact.models.mlp import mlp
 from adaptact.models.resnet import resnet
 from adaptact.models.tabm import tabm
 
-if TYPE_CHECKING:
-    from adaptact.columns import Columns
-
 MODELS: dict[str, Callable[..., nn.Module]] = {"mlp": mlp, "cnn": cnn, "resnet": resnet, "tabm": tabm}
-FOR_TABLES = {"mlp", "tabm"}
+READS: dict[str, type] = {"mlp": Columns, "tabm": Columns}  # the layout that a builder asks for; others need none
 
 
 def build(
-    name: str, input_shape: tuple[int, ...], n_outputs: int, *, columns: Columns | None = None, **options: Any
+    name: str, input_shape: tuple[int, ...], n_outputs: int, *, layout: Layout | None = None, **options: Any
 ) -> nn.Module:
     """A new network with freshly drawn weights.
 
     Args:
-        columns: layout of a table's rows, for the networks that know of it.
+        layout: what the inputs mean, for the networks that ask for it.
 
     Raises:
         ConfigError: an unknown name, or an input that the network cannot read.
     """
     if name not in MODELS:
         raise ConfigError([f"model {name!r} is unknown. {did_you_mean(name, MODELS)}"])
-    if name in FOR_TABLES:
-        options["columns"] = columns
+    if name in READS and isinstance(layout, READS[name]):
+        options["layout"] = layout
     try:
         return MODELS[name](input_shape, n_outputs, **options)
     except ValueError as error:
         raise ConfigError([f"model={name}: {error}"]) from None
 
 
-__all__ = ["MODELS", "build", "cnn", "mlp", "resnet", "tabm"]
+__all__ = ["MODELS", "READS", "build", "cnn", "mlp", "resnet", "tabm"]

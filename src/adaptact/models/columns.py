@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from adaptact.columns import Columns
+    from adaptact.layouts import Columns
 
 Numeric = Literal["plain", "periodic", "piecewise"]
 

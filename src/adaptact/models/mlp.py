@@ -11,7 +11,7 @@ from torch import nn
 from adaptact.models.columns import ColumnEncoder, Numeric
 
 if TYPE_CHECKING:
-    from adaptact.columns import Columns
+    from adaptact.layouts import Columns
 
 NORMS = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
 
@@ -26,15 +26,15 @@ def mlp(
     norm: Literal["none", "batch", "layer"] = "none",
     numeric: Numeric = "plain",
     d_embedding: int = 16,
-    columns: Columns | None = None,
+    layout: Columns | None = None,
 ) -> nn.Sequential:
     """Linear, normalisation, activation and dropout per hidden layer; inputs of any shape are flattened.
 
     Args:
         widths: units of each hidden layer.
         depth: number of hidden layers: the last width is repeated up to it. None takes the widths as they are.
-        columns: layout of a table's rows: categories are embedded; None takes all inputs for plain numbers.
         numeric, d_embedding: how a table's numbers enter: plain, periodic or piecewise-linear embeddings of a width.
+        layout: of a table's rows: categories are embedded; None takes all inputs for plain numbers.
 
     Shape:
         (batch, *input_shape) in, (batch, n_outputs) out.
@@ -53,12 +53,12 @@ def mlp(
         raise ValueError(f"a depth of {depth} is less than the {len(widths)} widths")
     units = list(widths)
     units += units[-1:] * ((depth or 0) - len(units))
-    if numeric != "plain" and columns is None:
+    if numeric != "plain" and layout is None:
         raise ValueError(f"numeric={numeric} is for the columns of data=table")
     layers: list[nn.Module] = [nn.Flatten()] if len(input_shape) > 1 else []
     d_in = math.prod(input_shape)
-    if columns is not None:
-        encoder = ColumnEncoder(columns, numeric, d_embedding)
+    if layout is not None:
+        encoder = ColumnEncoder(layout, numeric, d_embedding)
         layers, d_in = [encoder], encoder.d_out
     for width in units:
         layers.append(nn.Linear(d_in, width))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from adaptact.models.columns import Numeric, numeric_embeddings, split
 
 if TYPE_CHECKING:
-    from adaptact.columns import Columns
+    from adaptact.layouts import Columns
 
 
 class TabMNetwork(nn.Module):
@@ -64,29 +64,29 @@ def tabm(
     input_shape: tuple[int, ...],
     n_outputs: int,
     *,
-    columns: Columns | None = None,
     k: int = 16,
     width: int = 256,
     n_blocks: int = 2,
     dropout: float = 0.1,
     numeric: Numeric = "piecewise",
     d_embedding: int = 16,
+    layout: Columns | None = None,
 ) -> TabMNetwork:
     """See :class:`TabMNetwork`.
 
     Args:
-        columns: layout of the rows; None takes all inputs for plain numbers.
         k: members.
         width, n_blocks, dropout: of the shared multilayer perceptron.
         numeric, d_embedding: how numbers enter, and the width of their embeddings.
+        layout: of the rows; None takes all inputs for plain numbers.
 
     Raises:
         ValueError: inputs that are no rows of a table.
     """
     if len(input_shape) != 1:
         raise ValueError(f"it reads rows of a table, not inputs of shape {input_shape}")
-    if columns is None:
-        from adaptact.columns import Columns
+    if layout is None:
+        from adaptact.layouts import Columns
 
-        columns, numeric = Columns(input_shape[0], 0, ()), "plain"
-    return TabMNetwork(columns, n_outputs, numeric, d_embedding, k, n_blocks=n_blocks, d_block=width, dropout=dropout)
+        layout, numeric = Columns(input_shape[0], 0, ()), "plain"
+    return TabMNetwork(layout, n_outputs, numeric, d_embedding, k, n_blocks=n_blocks, d_block=width, dropout=dropout)

@@ -11,8 +11,8 @@ from torch import nn
 
 from adaptact import config, models
 from adaptact.activations import ACTIVATIONS, create
-from adaptact.columns import Columns
 from adaptact.errors import ConfigError
+from adaptact.layouts import Layout
 from adaptact.surgery import Replacement, Site, replace_activations
 from adaptact.trust import import_trusted
 
@@ -25,7 +25,7 @@ def seed_all(seed: int) -> None:
 
 
 def build_network(
-    settings: config.Config, input_shape: tuple[int, ...], n_outputs: int, columns: Columns | None = None
+    settings: config.Config, input_shape: tuple[int, ...], n_outputs: int, layout: Layout | None = None
 ) -> nn.Module:
     """The network of ``model`` with the activation of ``activation`` at its sites.
 
@@ -37,7 +37,7 @@ def build_network(
     """
     seed_all(settings.seed)
     network = models.build(
-        settings.model.name, input_shape, n_outputs, columns=columns, **config.options_of(settings.model)
+        settings.model.name, input_shape, n_outputs, layout=layout, **config.options_of(settings.model)
     )
     swap(network, settings, torch.zeros(2, *input_shape))
     seed_all(settings.seed)

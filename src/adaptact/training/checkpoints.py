@@ -15,8 +15,8 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import nn
 
 from adaptact import config, records
-from adaptact.columns import Columns
 from adaptact.errors import UserError
+from adaptact.layouts import Layout
 from adaptact.training.build import build_network
 
 SCHEMA = 1
@@ -117,7 +117,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def fitted_network(
-    folder: Path, settings: config.Config, input_shape: tuple[int, ...], n_outputs: int, columns: Columns | None
+    folder: Path, settings: config.Config, input_shape: tuple[int, ...], n_outputs: int, layout: Layout | None
 ) -> nn.Module:
     """The network of a run with the weights of its best checkpoint, in eval mode.
 
@@ -127,7 +127,7 @@ def fitted_network(
     best = folder / "checkpoints" / "best.ckpt"
     if not best.is_file():
         raise UserError(f"{folder} has no checkpoints/best.ckpt: its training ended before the first epoch did")
-    network = build_network(settings, input_shape, n_outputs, columns)
+    network = build_network(settings, input_shape, n_outputs, layout)
     weights = {
         name.removeprefix("network."): tensor
         for name, tensor in load_checkpoint(best)["state_dict"].items()

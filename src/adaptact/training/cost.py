@@ -64,7 +64,7 @@ def measure_costs(
     for name, settings in arms.items():
 
         def network(settings: config.Config = settings) -> nn.Module:
-            return build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.columns)
+            return build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.layout)
 
         own = measures[name] = {}
         for way, call in _ways(network, ways).items():

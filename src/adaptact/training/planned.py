@@ -55,7 +55,7 @@ def run_planned(
         record, _ = train(checked, prepared=prepared, folder=target, quiet=True)
         result |= {"status": record.status, "reason": record.reason}
         if record.status == "finished":
-            network = fitted_network(target, checked, prepared.input_shape, prepared.n_outputs, prepared.columns)
+            network = fitted_network(target, checked, prepared.input_shape, prepared.n_outputs, prepared.layout)
             result["robustness"] = disturbed_metrics(network, prepared, checked.seed)
     except Exception as error:
         result["reason"] = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"

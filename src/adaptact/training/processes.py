@@ -30,7 +30,7 @@ def train_in_processes(
     world = settings.trainer.devices
     check(settings, prepared)
     # all that can be wrong, before there is a folder
-    build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.columns)
+    build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.layout)
     folder = Path(settings.resume) if settings.resume else new_folder(settings, prepared)
     before_it = _written(folder)  # a run that is resumed has a record already
     with socket.socket() as probe:

@@ -21,6 +21,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from adaptact.data import Prepared
 from adaptact.data.parts import fingerprint
+from adaptact.layouts import Columns
 from adaptact.training.metrics import classification_metrics, regression_metrics
 
 MOST_BOOSTED_CODES = 255  # of a category column, scikit-learn's limit
@@ -55,9 +56,9 @@ def _fit(prepared: Prepared, x: np.ndarray, y: np.ndarray) -> list[dict[str, Any
 
 
 def models(prepared: Prepared) -> dict[str, Any]:
-    columns = prepared.columns
+    layout = prepared.layout
     width = prepared.input_shape[0]
-    cardinalities = columns.cardinalities if columns else ()
+    cardinalities = layout.cardinalities if isinstance(layout, Columns) else ()
     codes = list(range(width - len(cardinalities), width))
     boosted = [place for place, n in zip(codes, cardinalities, strict=True) if n < MOST_BOOSTED_CODES]
     encoder = ColumnTransformer(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from adaptact.columns import Columns
 from adaptact.data import Prepared
+from adaptact.layouts import Columns, Layout
 from adaptact.training.metrics import classification_metrics, regression_metrics
 
 ROWS = 20_000  # of the test part at most
@@ -65,17 +65,17 @@ def add_noise(x: Tensor, prepared: Prepared, strength: float, generator: torch.G
     noise = torch.randn(x.shape, generator=generator)
     if x.dim() == 4:
         return x + strength * train.std() * noise
-    noise[:, numbers_of(prepared.columns, x.shape[1]) :] = 0
+    noise[:, numbers_of(prepared.layout, x.shape[1]) :] = 0
     return x + strength * train.std(dim=0) * noise
 
 
 def blank(x: Tensor, prepared: Prepared, share: float, generator: torch.Generator) -> Tensor:
     """Cells as if they were unknown: numbers at the training median, categories as one that training has not."""
-    columns = prepared.columns
+    columns = prepared.layout
     n_numbers = numbers_of(columns, x.shape[1])
     hit = torch.rand(x.shape, generator=generator) < share
     unknown = prepared.parts["train"].x[:ROWS].median(dim=0).values.expand_as(x).clone()
-    if columns is not None:
+    if isinstance(columns, Columns):
         first_code = n_numbers + columns.n_flags
         hit[:, n_numbers:first_code] = False
         unknown[:, first_code:] = torch.tensor([n - 1.0 for n in columns.cardinalities])
@@ -93,5 +93,5 @@ def cover(x: Tensor, share: float, generator: torch.Generator) -> Tensor:
     return torch.where(inside, x.mean(), x)
 
 
-def numbers_of(columns: Columns | None, width: int) -> int:
-    return width if columns is None else columns.n_numeric
+def numbers_of(layout: Layout | None, width: int) -> int:
+    return layout.n_numeric if isinstance(layout, Columns) else width

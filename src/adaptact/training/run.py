@@ -97,7 +97,7 @@ def train(
     prepared = prepared or data.load(settings.data, settings.trust)
     check(settings, prepared)
     monitor, mode = monitored_metric(settings, prepared)
-    network = build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.columns)
+    network = build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.layout)
     starts = {name: copy.deepcopy(activation) for name, activation in named_activations(network).items()}
     order = settings.seed if settings.data.order_seed is None else settings.data.order_seed
     module = DataModule(prepared, settings.data, order)

@@ -1,0 +1,53 @@
+"""What prepared inputs mean: what a preparation gives and its networks take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A table's rows: numbers first, then flags (0 or 1), then category codes (whole numbers from 0).
+
+    Args:
+        cardinalities: codes of each category column; the last one is for what training has not.
+        bins: per numeric column the bin edges for piecewise-linear embeddings, from the training part.
+    """
+
+    n_numeric: int
+    n_flags: int
+    cardinalities: tuple[int, ...]
+    bins: tuple[Tensor, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Images of shape (channels, height, width): x = (pixel - mean) / std, pixels from 0 to 1.
+
+    Args:
+        mean, std: per channel, or one for all.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Texts of shape (length,): token numbers from 0, filled up with ``pad`` on the right.
+
+    Args:
+        vocabulary: how many tokens there are.
+        unknown: number of a token that was not in training; of masked tokens too.
+    """
+
+    vocabulary: int
+    pad: int = 0
+    unknown: int = 1
+
+
+Layout = Columns | Pixels | Tokens
