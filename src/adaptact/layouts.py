@@ -26,10 +26,10 @@ class Columns:
 
 @dataclass(frozen=True)
 class Pixels:
-    """Images of shape (channels, height, width): x = (pixel - mean) / std, pixels from 0 to 1.
+    """Images of shape (channels, height, width) as files keep them: whole numbers from 0 to 255.
 
     Args:
-        mean, std: per channel, or one for all.
+        mean, std: of the training pixels from 0 to 1, per channel or one for all; networks standardise by them.
     """
 
     mean: tuple[float, ...]
@@ -38,7 +38,7 @@ class Pixels:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Texts of shape (length,): token numbers from 0, filled up with ``pad`` on the right.
+    """Texts of shape (length,): token numbers, filled up with ``pad`` on the right.
 
     Args:
         vocabulary: how many tokens there are.

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from adaptact import config, models
 from adaptact.activations import SGBlend
 from adaptact.errors import ConfigError
+from adaptact.layouts import Pixels
 from adaptact.surgery import named_activations, replace_activations
 from adaptact.training.build import build_network
 
@@ -201,3 +202,21 @@ def test_the_activation_does_not_change_the_start_weights() -> None:
 def test_a_network_that_cannot_read_the_data_is_a_config_error_of_the_build() -> None:
     with pytest.raises(ConfigError, match=r"model=resnet: .*8 x 8"):
         build_network(settings_of(config.ResNet(name="resnet"), config.Activation("relu", "relu")), (13,), 3)
+
+
+# --- pixels ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn", "resnet"])
+def test_pixels_as_files_keep_them_are_standardised_inside_the_network(name: str) -> None:
+    pixels = torch.randint(256, (4, 3, 9, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    layout = Pixels((0.2, 0.4, 0.6), (0.1, 0.3, 0.5))
+    torch.manual_seed(0)
+    network = models.build(name, (3, 9, 8), 5, layout=layout).eval()
+    torch.manual_seed(0)
+    plain = models.build(name, (3, 9, 8), 5).eval()
+    center, spread = (torch.tensor(v, dtype=torch.float64).view(1, 3, 1, 1) for v in (layout.mean, layout.std))
+    standardised = ((pixels.double() / 255 - center) / spread).float()
+    torch.testing.assert_close(network(pixels), plain(standardised), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(network(pixels.float()), network(pixels), rtol=0, atol=0)
+    assert network.double()(pixels).dtype == torch.float64

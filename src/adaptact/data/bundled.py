@@ -9,7 +9,6 @@ from sklearn.preprocessing import StandardScaler
 
 from adaptact import config
 from adaptact.data.parts import Part, Prepared, Task, classes, fingerprint, split_rows, standardize, values
-from adaptact.layouts import Pixels
 
 LOADERS = {
     "digits": datasets.load_digits,
@@ -17,8 +16,6 @@ LOADERS = {
     "wine": datasets.load_wine,
     "diabetes": datasets.load_diabetes,
 }
-
-GREYS = 16  # of a pixel of the digits: 0 to 16
 
 
 def load(options: config.Bundled) -> Prepared:
@@ -30,16 +27,13 @@ def load(options: config.Bundled) -> Prepared:
     rows = split_rows(
         y, task, val_size=options.val_size, test_size=options.test_size, seed=options.split_seed, labels=labels
     )
-    layout = None
     if options.name == "digits":  # one mean and scale for all pixels keeps the picture a picture
         mean, spread = x[rows["train"]].mean(), x[rows["train"]].std()
         scaled = ((x - mean) / spread).reshape(-1, 1, 8, 8)
-        layout = Pixels((float(mean) / GREYS,), (float(spread) / GREYS,))
     else:
         scaled = StandardScaler().fit(x[rows["train"]]).transform(x)
     center, scale = standardize(y[rows["train"]]) if task == "regression" else (0.0, 1.0)
     target = values(y, center, scale) if task == "regression" else classes(y)
     tensor = torch.from_numpy(np.ascontiguousarray(scaled, dtype=np.float32))
     parts = {part: Part(tensor[index], target[index]) for part, index in rows.items()}
-    digest = fingerprint([source.data, source.target])
-    return Prepared(options.name, task, parts, digest, labels, center, scale, layout=layout)
+    return Prepared(options.name, task, parts, fingerprint([source.data, source.target]), labels, center, scale)

@@ -58,7 +58,7 @@ LABELS = {
 
 
 def load(options: config.Idx) -> Prepared:
-    """60,000 training and 10,000 official test images of 28 x 28, scaled by the training pixels' mean and spread."""
+    """60,000 training and 10,000 official test images of 28 x 28."""
     paths = find_files(options.name, options.root)
     arrays = {key: read_idx(path) for key, path in paths.items()}
     for split in ("train", "test"):
@@ -77,15 +77,14 @@ def load(options: config.Idx) -> Prepared:
     y, y_test = arrays["train labels"], arrays["test labels"]
     rows = split_rows(y, "classification", val_size=options.val_size, test_size=0.0, seed=options.split_seed)
     images = arrays["train images"]
-    mean, spread = images[rows["train"]].mean(), images[rows["train"]].std()
+    pixels = images[rows["train"]] / np.float32(255)
 
     def part(images: np.ndarray, numbers: np.ndarray) -> Part:
-        scaled = torch.from_numpy(images.copy()).unsqueeze(1).float().sub_(float(mean)).div_(float(spread))
-        return Part(scaled, classes(numbers))
+        return Part(torch.from_numpy(images[:, None].copy()), classes(numbers))
 
     parts = {name: part(images[index], y[index]) for name, index in rows.items()}
     parts["test"] = part(arrays["test images"], y_test)
-    layout = Pixels((float(mean) / 255,), (float(spread) / 255,))
+    layout = Pixels((float(pixels.mean(dtype=np.float64)),), (float(pixels.std(dtype=np.float64)),))
     return Prepared(
         options.name, "classification", parts, fingerprint(arrays.values()), LABELS[options.name], layout=layout
     )

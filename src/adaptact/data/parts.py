@@ -22,7 +22,11 @@ PARTS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Part:
-    """Rows of one split: ``x`` of shape (rows, *input_shape) in float32, ``y`` (rows,): int64 classes or float32."""
+    """Rows of one split: ``x`` of shape (rows, *input_shape), ``y`` (rows,): int64 classes or float32 values.
+
+    Networks take ``x`` as it is kept here: float32 for plain numbers and tables, uint8 for :class:`Pixels`, int32 for
+    :class:`Tokens`.
+    """
 
     x: Tensor
     y: Tensor

@@ -11,9 +11,10 @@ from typing import Any
 from torch import nn
 
 from adaptact.errors import ConfigError, did_you_mean
-from adaptact.layouts import Columns, Layout
+from adaptact.layouts import Columns, Layout, Pixels
 from adaptact.models.cnn import cnn
 from adaptact.models.mlp import mlp
+from adaptact.models.pixels import FromPixels
 from adaptact.models.resnet import resnet
 from adaptact.models.tabm import tabm
 
@@ -34,10 +35,12 @@ def build(
     """
     if name not in MODELS:
         raise ConfigError([f"model {name!r} is unknown. {did_you_mean(name, MODELS)}"])
-    if name in READS and isinstance(layout, READS[name]):
+    knows = name in READS and isinstance(layout, READS[name])
+    if knows:
         options["layout"] = layout
     try:
-        return MODELS[name](input_shape, n_outputs, **options)
+        network = MODELS[name](input_shape, n_outputs, **options)
+        return FromPixels(network, layout) if isinstance(layout, Pixels) and not knows else network
     except ValueError as error:
         raise ConfigError([f"model={name}: {error}"]) from None
 

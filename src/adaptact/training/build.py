@@ -12,7 +12,7 @@ from torch import nn
 from adaptact import config, models
 from adaptact.activations import ACTIVATIONS, create
 from adaptact.errors import ConfigError
-from adaptact.layouts import Layout
+from adaptact.layouts import Layout, Tokens
 from adaptact.surgery import Replacement, Site, replace_activations
 from adaptact.trust import import_trusted
 
@@ -39,9 +39,15 @@ def build_network(
     network = models.build(
         settings.model.name, input_shape, n_outputs, layout=layout, **config.options_of(settings.model)
     )
-    swap(network, settings, torch.zeros(2, *input_shape))
+    swap(network, settings, example_of(input_shape, layout))
     seed_all(settings.seed)
     return network
+
+
+def example_of(input_shape: tuple[int, ...], layout: Layout | None = None, rows: int = 2) -> torch.Tensor:
+    """Rows that a network of this input can read: zeros, or texts of unknown words."""
+    fill = layout.unknown if isinstance(layout, Tokens) else 0
+    return torch.full((rows, *input_shape), fill, dtype=torch.long if fill else torch.float32)
 
 
 def swap(network: nn.Module, settings: config.Config, example: torch.Tensor) -> list[Replacement]:

@@ -29,7 +29,7 @@ def disturbed_metrics(network: nn.Module, prepared: Prepared, seed: int) -> dict
         {"noise": {"0.1": {"accuracy": ...}}}; for rows of numbers noise and missing cells, for images noise and
         covered areas.
     """
-    x, y = prepared.parts["test"].x[:ROWS], prepared.parts["test"].y[:ROWS]
+    x, y = prepared.parts["test"].x[:ROWS].float(), prepared.parts["test"].y[:ROWS]
     images = x.dim() == 4
     found: dict[str, dict[str, dict[str, float]]] = {}
     for kind in ("noise", "covered") if images else ("noise", "missing"):
@@ -61,7 +61,7 @@ def evaluate(network: nn.Module, prepared: Prepared, x: Tensor, y: Tensor) -> di
 
 def add_noise(x: Tensor, prepared: Prepared, strength: float, generator: torch.Generator) -> Tensor:
     """Normal noise on all pixels, or on the numbers of a row; flags and categories stay."""
-    train = prepared.parts["train"].x[:ROWS]
+    train = prepared.parts["train"].x[:ROWS].float()
     noise = torch.randn(x.shape, generator=generator)
     if x.dim() == 4:
         return x + strength * train.std() * noise
