@@ -199,7 +199,72 @@ class ResNet(Model):
     dropout: float = option(0.0, "share of units dropped before the output", ge=0, lt=1)
 
 
-MODELS: dict[str, type[Model]] = {"mlp": MLP, "cnn": CNN, "resnet": ResNet, "tabm": TabM}
+@dataclass
+class HuggingFace(Model):
+    """A network of transformers, by configuration or from a checkpoint."""
+
+    model_type: str | None = option(None, "kind of model as transformers calls it; a checkpoint says it by itself")
+    config: dict[str, Any] | str | None = option(
+        None, "keys of the model's own configuration, as in {hidden_size: 64}, or the path of a config.json"
+    )
+    small: dict[str, Any] | None = option(None, "keys that hold without a checkpoint unless model.config has them")
+    pretrained: str | None = option(
+        None, "start from a checkpoint: its folder, as save_pretrained leaves it, or its name on the hub"
+    )
+
+
+@dataclass
+class HFImage(HuggingFace):
+    image_size: list[int] | None = option(
+        None, "size to which images are resized, one number or [height,width]; null: as the checkpoint wants them", ge=1
+    )
+
+
+@dataclass
+class HFText(HuggingFace):
+    pass
+
+
+@dataclass
+class Timm(Model):
+    architecture: str = option("", "a name of timm.list_models()")
+    pretrained: bool = option(False, "start from the package's own weights, which it downloads")
+    options: dict[str, Any] = field(
+        default_factory=dict, metadata={"help": "all other keys: arguments of timm.create_model"}
+    )
+
+
+@dataclass
+class CustomModel(Model):
+    target: str = option("", "dotted path of build(input_shape, n_outputs, ...); its package must be named by trust=")
+    options: dict[str, Any] = field(default_factory=dict, metadata={"help": "all other keys: arguments of the target"})
+
+
+MODELS: dict[str, type[Model]] = {
+    "mlp": MLP,
+    "cnn": CNN,
+    "resnet": ResNet,
+    "tabm": TabM,
+    "hf_image": HFImage,
+    "efficientnet": HFImage,
+    "vit": HFImage,
+    "convnext": HFImage,
+    "hf_resnet": HFImage,
+    "hf_text": HFText,
+    "bert": HFText,
+    "timm": Timm,
+    "custom": CustomModel,
+}
+# what a network reads; of the others nothing is known
+MODEL_READS: dict[type[Model], set[str]] = {
+    MLP: {"rows", "images"},
+    TabM: {"rows"},
+    CNN: {"images"},
+    ResNet: {"images"},
+    HFImage: {"images"},
+    HFText: {"texts"},
+    Timm: {"images"},
+}
 
 # --- data ------------------------------------------------------------------------------------------------------
 
@@ -215,6 +280,11 @@ class Data:
         "auto", "keep all tensors on the device; auto: if they take less than a quarter of its free memory"
     )
     num_workers: int = option(2, "worker processes, only where the data is not resident", ge=0)
+
+
+@dataclass
+class NoData(Data):
+    """For looking at networks, which then get inputs of a usual size."""
 
 
 @dataclass
@@ -290,7 +360,16 @@ DATA: dict[str, type[Data]] = {
     "table": Table,
     "sample": Sample,
     "custom": CustomData,
+    "none": NoData,
 }
+
+
+def gives(data: Data) -> str | None:
+    """What a data set has: rows, images or texts; None where nothing is known."""
+    if isinstance(data, (CustomData, NoData)):
+        return None
+    return "images" if isinstance(data, Idx) or data.name == "digits" else "rows"
+
 
 # --- the rest --------------------------------------------------------------------------------------------------
 
@@ -306,6 +385,25 @@ class Optimizer:
     warmup_epochs: float = option(1.0, "epochs of linear warm-up", ge=0)
     gradient_clip: float | None = option(
         1.0, "largest gradient norm, apart for the weights and for the activation parameters; null: none", gt=0
+    )
+
+
+@dataclass
+class Finetune:
+    """How a network that has been trained before goes on to learn."""
+
+    learn: Literal["all", "activations"] = option(
+        "all", "activations: only activation parameters, normalisation layers and the head learn"
+    )
+    head: list[str] | None = option(
+        None, "parameters of the head, as glob patterns over their names; null: of the last layer that has some"
+    )
+    head_epochs: int = option(0, "epochs in which only the head learns, before all do", ge=0)
+    first_layer_lr: float = option(
+        1.0,
+        "learning rate of the first layer as a multiple of the head's; of layers between them in equal ratios",
+        gt=0,
+        le=1,
     )
 
 
@@ -341,6 +439,7 @@ class Config:
     model: Model
     data: Data
     optimizer: Optimizer = field(default_factory=Optimizer)
+    finetune: Finetune = field(default_factory=Finetune)
     trainer: Trainer = field(default_factory=Trainer)
     logger: Logger = field(default_factory=Logger)
     seed: int = option(0, "seed of start weights, data order and dropout", ge=0)
@@ -420,7 +519,7 @@ def from_dict(raw: Mapping[str, Any]) -> Config:
 def to_dict(config: Config) -> dict[str, Any]:
     """The inverse of :func:`from_dict`: plain containers, as they are written to config.yaml."""
     plain = dataclasses.asdict(config)
-    for group in ("activation", "data"):
+    for group in GROUPS:
         plain[group].update(plain[group].pop("options", {}))
     return plain
 
@@ -506,8 +605,6 @@ def _contradictions(config: Config) -> list[str]:
             if not getattr(data, key)
         ]
         problems += _table_contradictions(data)
-        if model.name not in ("mlp", "tabm"):
-            problems.append(f"model={model.name} reads images and data=table has none: use model=mlp")
     trainer = config.trainer
     if trainer.devices > 1 and trainer.strategy == "auto":
         problems.append(f"trainer.devices={trainer.devices} needs a strategy: use trainer=ddp")
@@ -520,10 +617,20 @@ def _contradictions(config: Config) -> list[str]:
     if isinstance(model, ResNet) and (model.depth - 2) % 6:
         near = max(8, round((model.depth - 2) / 6) * 6 + 2)
         problems.append(f"model.depth must be 6 n + 2, not {model.depth}; the nearest is {near}")
-    if data.name in ("breast_cancer", "wine", "diabetes") and model.name not in ("mlp", "tabm"):
-        problems.append(f"model={model.name} reads images and data={data.name} has none: use model=mlp")
-    if model.name == "tabm" and data.name in ("digits", "mnist", "fashion_mnist"):
-        problems.append(f"model=tabm reads tables and data={data.name} has images: use model=cnn")
+    given, read = gives(data), MODEL_READS.get(type(model))
+    if given is not None and read is not None and given not in read:
+        better = {"rows": "mlp", "images": "cnn", "texts": "bert"}[given]
+        problems.append(
+            f"model={model.name} reads {' or '.join(sorted(read))} and data={data.name} has {given}: use model={better}"
+        )
+    if isinstance(model, Timm) and not model.architecture:
+        problems.append(
+            "model.architecture is missing: a name of timm.list_models(), as in model.architecture=resnet18"
+        )
+    if isinstance(model, CustomModel):
+        problems += _distrust("model.target", model.target, "build", config.trust)
+    if isinstance(model, HFImage) and len(model.image_size or [1]) > 2:
+        problems.append(f"model.image_size must be one number or [height,width], not {model.image_size}")
     learnable = {"abu": {"weights"}}.get(
         activation.kind, set(options_of(activation)) & {"alpha", "beta", "gamma", "a", "b", "scale"}
     )
@@ -556,6 +663,11 @@ def _contradictions(config: Config) -> list[str]:
     if config.monitor != "auto" and (f"val/{metric}" not in known_metrics or metric == config.monitor):
         problems.append(
             f"monitor {config.monitor!r} is unknown. {did_you_mean(config.monitor, ['auto', *known_metrics])}"
+        )
+    if config.finetune.head_epochs >= config.trainer.max_epochs:
+        problems.append(
+            f"finetune.head_epochs {config.finetune.head_epochs} leaves none of the {config.trainer.max_epochs} epochs "
+            "of trainer.max_epochs to all layers"
         )
     if config.activation_warmup_epochs > config.trainer.max_epochs:
         problems.append(

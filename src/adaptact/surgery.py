@@ -287,7 +287,7 @@ def param_groups(
         id(p)
         for module in model.modules()
         for name, p in module.named_parameters(recurse=False)
-        if name.startswith("bias") or name.endswith("bias") or (_is_norm(module) and p.dim() <= 1)
+        if name.startswith("bias") or name.endswith("bias") or (is_norm(module) and p.dim() <= 1)
     }
     groups: dict[str, list[nn.Parameter]] = {"weights": [], "no_decay": [], "activations": []}
     for parameter in model.parameters():
@@ -302,5 +302,6 @@ def param_groups(
     ]
 
 
-def _is_norm(module: nn.Module) -> bool:
+def is_norm(module: nn.Module) -> bool:
+    """Whether a module normalises, by the name of its class."""
     return "norm" in type(module).__name__.lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adaptact import config
 from adaptact.data.parts import PARTS, Part, Prepared
+from adaptact.errors import ConfigError
 from adaptact.trust import import_trusted
 
 __all__ = ["PARTS", "Part", "Prepared", "load"]
@@ -28,6 +29,8 @@ def load(options: config.Data, trust: str | None = None) -> Prepared:
         from adaptact.data import custom
 
         return custom.load(options, trust)
+    if isinstance(options, config.NoData):
+        raise ConfigError(["data=none is for make inspect: choose data to learn from, as in data=digits"])
     from adaptact.data import bundled
 
     assert isinstance(options, config.Bundled)

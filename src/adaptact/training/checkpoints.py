@@ -17,7 +17,7 @@ from torch import nn
 from adaptact import config, records
 from adaptact.errors import UserError
 from adaptact.layouts import Layout
-from adaptact.training.build import build_network
+from adaptact.training.build import build_network, without_checkpoint
 
 SCHEMA = 1
 KEY = "adaptact"  # of our part of a checkpoint
@@ -127,7 +127,7 @@ def fitted_network(
     best = folder / "checkpoints" / "best.ckpt"
     if not best.is_file():
         raise UserError(f"{folder} has no checkpoints/best.ckpt: its training ended before the first epoch did")
-    network = build_network(settings, input_shape, n_outputs, layout)
+    network = build_network(without_checkpoint(settings), input_shape, n_outputs, layout)
     weights = {
         name.removeprefix("network."): tensor
         for name, tensor in load_checkpoint(best)["state_dict"].items()
