@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,8 @@ def build_network(
     Raises:
         ConfigError: no site, an activation that cannot be built, an input that the network cannot read.
     """
+    if settings.resume is not None and (Path(settings.resume) / "checkpoints" / "last.ckpt").is_file():
+        settings = without_checkpoint(settings)  # the run's own checkpoint brings the weights
     seed_all(settings.seed)
     options = config.options_of(settings.model)
     if isinstance(settings.model, config.CustomModel):

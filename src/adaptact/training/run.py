@@ -34,7 +34,7 @@ from adaptact.data.module import DataModule
 from adaptact.errors import UserError
 from adaptact.surgery import named_activations
 from adaptact.training import hardware, summary
-from adaptact.training.build import build_network, resolved, seed_all, without_checkpoint
+from adaptact.training.build import build_network, resolved, seed_all
 from adaptact.training.checkpoints import (
     KEY,
     AtomicCheckpointIO,
@@ -97,9 +97,7 @@ def train(
     prepared = prepared or data.load(settings.data, settings.trust)
     check(settings, prepared)
     monitor, mode = monitored_metric(settings, prepared)
-    goes_on = settings.resume is not None and (Path(settings.resume) / "checkpoints" / "last.ckpt").is_file()
-    start = without_checkpoint(settings) if goes_on else settings
-    network = build_network(start, prepared.input_shape, prepared.n_outputs, prepared.layout)
+    network = build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.layout)
     settings = resolved(settings, network)
     starts = {name: copy.deepcopy(activation) for name, activation in named_activations(network).items()}
     order = settings.seed if settings.data.order_seed is None else settings.data.order_seed
