@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from adaptact.errors import ConfigError
 from adaptact.layouts import Layout, Pixels, Tokens
 from adaptact.surgery import named_activations
 from adaptact.training.build import build_network, resolved, without_checkpoint
+from adaptact.training.planned import run_planned
 
 transformers = pytest.importorskip("transformers")
 
@@ -286,3 +288,13 @@ def test_settings_without_a_checkpoint_keep_everything_else() -> None:
     other = without_checkpoint(settings)
     assert isinstance(settings.model, config.HFImage)
     assert other == replace(settings, model=replace(settings.model, pretrained=None))
+
+
+def test_a_run_of_a_comparison_starts_from_a_checkpoint(
+    tmp_path: Path, make_config: Callable[..., config.Config]
+) -> None:
+    folder = save("vit", tmp_path / "checkpoint", labels=10)
+    changes = {"model": settings_of("vit", folder).model.__dict__, "data.name": "digits", "trainer.max_epochs": 1}
+    result = run_planned(str(tmp_path / "run"), config.to_dict(make_config(changes)), "hash", None)
+    assert (result["status"], result["reason"]) == ("finished", None)
+    assert set(result["robustness"]) == {"noise", "covered"}

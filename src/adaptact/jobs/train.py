@@ -127,11 +127,13 @@ def decision_line(decision: dict[str, Any]) -> str:
 
 def caption(record: Record) -> str:
     monitor, speed, model = record.monitor, record.speed, record.model
+    learning = model.get("trainable_parameters", model["parameters"])
     best = "-" if monitor["best"] is None else f"{monitor['best']:.4g}"
     epoch = "-" if monitor["best_epoch"] is None else monitor["best_epoch"] + 1
     return (
         f"best checkpoint: epoch {epoch} by {monitor['name']} {best}. Trained for {speed['fit_s']:.1f} s. "
-        f"{model['parameters']:,} parameters, {model['activation_parameters']} of them in {model['sites']} activations."
+        f"{model['parameters']:,} parameters, {model['activation_parameters']} of them in {model['sites']} activations"
+        f"{f'; {learning:,} learn' if learning < model['parameters'] else ''}."
     )
 
 

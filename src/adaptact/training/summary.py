@@ -32,6 +32,7 @@ def describe_model(name: str, network: nn.Module) -> dict[str, Any]:
     return {
         "name": name,
         "parameters": sum(p.numel() for p in network.parameters()),
+        "trainable_parameters": sum(p.numel() for p in network.parameters() if p.requires_grad),
         "activation_parameters": sum(own.values()),
         "sites": len(sites),
     }
