@@ -75,7 +75,8 @@ Example = Tensor | tuple[Any, ...] | dict[str, Any]
 class Site:
     """A place where an activation stands.
 
-    ``calls`` per forward pass and ``shape`` of its input are known after an example has run, else 1 and None.
+    ``calls`` per forward pass and ``shape`` of its input are known after an example has run, else 1 and None. A site
+    with 0 calls stands in the network but was not used.
     """
 
     name: str
@@ -255,7 +256,8 @@ def survey_sites(
         for site in [*sites, *others]:
             site.put(site.current)
     for site, probe in zip(sites, probes, strict=False):
-        site.calls, site.shapes = max(1, probe.count), tuple(probe.shapes)
+        site.calls = probe.count if example is not None else max(1, probe.count)
+        site.shapes = tuple(probe.shapes)
         site.shape = probe.shapes[-1] if probe.shapes else None
     return Survey([s for s in sites if _named(s, names, example is not None)], functional or []), functional is not None
 
