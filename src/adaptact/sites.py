@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -68,7 +68,7 @@ REPORTED = {*FUNCTIONS, F.prelu, Tensor.prelu}  # prelu takes its parameter from
 FUNCTION_NAMES = {"relu", "relu_", "prelu"}  # as methods of a tensor in a traced graph
 MARK = "_adaptact_site"  # on classes of somebody else that adaptact put into a network
 
-Example = Tensor | tuple[Any, ...] | dict[str, Any]
+Example = Tensor | tuple[Any, ...] | Mapping[str, Any]
 
 
 @dataclass
@@ -302,7 +302,7 @@ def _run(model: nn.Module, example: Example) -> list[str]:
         for root in [model, *probed]:
             root.eval()
         with torch.no_grad(), torch.random.fork_rng(devices=[]), Watch():
-            if isinstance(example, dict):
+            if isinstance(example, Mapping):
                 model(**example)
             else:
                 model(*(example if isinstance(example, tuple) else (example,)))

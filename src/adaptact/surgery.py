@@ -93,8 +93,9 @@ def replace_activations(
             :class:`Site` if it has a required argument.
         kinds: which activations, as classes or names ("GELU" means Hugging Face's GELUs too).
         names: which sites, as glob patterns over their dotted paths.
-        example: an input (a tensor, a tuple of positional or a dict of keyword arguments). The network runs once;
-            a module that it calls several times then gets one activation per call, ``path#1``, ``path#2``.
+        example: an input (a tensor, a tuple of positional or a mapping of keyword arguments, such as a tokenizer
+            gives). The network runs once; a module that it calls several times then gets one activation per call,
+            ``path#1``, ``path#2``.
         preserve: the network computes the same function at first: the new activation starts wholly on the old
             one, as SG-Blend can on GELU or SiLU, or as a :class:`Blend` of both.
 
@@ -103,6 +104,7 @@ def replace_activations(
 
     Raises:
         ValueError: no site found; the message says what was looked for and which functional calls were seen.
+        TypeError: ``make`` is a module or no callable.
 
     Warns:
         UserWarning: functional calls that cannot be swapped; modules that share one new activation over several
@@ -112,6 +114,11 @@ def replace_activations(
     >>> [r.name for r in replace_activations(model, SGBlend)]
     ['1']
     """
+    if isinstance(make, nn.Module) or not callable(make):
+        raise TypeError(
+            "make must give a new module for every site: pass a class or a function such as SGBlend or "
+            f"lambda: SGBlend(alpha=0.2), not {make!r}"
+        )
     found, counted = survey_sites(model, kinds, names, example)
     if not found.sites:
         raise ValueError(_nothing_found(model, kinds, names, found.functional))
