@@ -134,7 +134,7 @@ def read_and_split(options: config.Table) -> Raw:
 
 
 def located(options: config.Table) -> config.Table:
-    """The options with the sample's path as it is on this machine: in the clone, or the copy that travels in a wheel."""
+    """The options with the sample's path as it is on this machine: of the clone, or of the copy in a wheel."""
     if not isinstance(options, config.Sample):
         return options
     packaged = Path(__file__).resolve().parents[1] / "sample" / Path(options.path).name
