@@ -1,6 +1,6 @@
 """Install a wheel into an empty environment outside the clone and use it: python .ci/check_install.py <wheel>.
 
-First beside torch alone, as a library; then with everything it needs, as a command. 80 to 90 s of processor time.
+First beside torch alone, as a library; then with everything it needs, as a command. About 70 s of processor time.
 TORCH_INDEX names another package index for torch, as in the Makefile.
 """
 
