@@ -23,6 +23,10 @@ def load(options: config.Data, trust: str | None = None) -> Prepared:
         from adaptact.data import idx
 
         return idx.load(options)
+    if isinstance(options, config.ImageFolder):
+        from adaptact.data import image_folder
+
+        return image_folder.load(options)
     if isinstance(options, config.CustomData):
         import_trusted(options.target_class, trust)  # says what is missing before slow imports
         from adaptact.data import custom
