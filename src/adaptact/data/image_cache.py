@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -33,8 +33,6 @@ SCHEMA = 1  # also raised where pictures are decoded in another way
 CHUNK = 256
 MANY = 500  # pictures; with fewer there is nothing to watch
 ABANDONED_S = 3600  # a half-written file that nobody has written to for so long
-
-T, U = TypeVar("T"), TypeVar("U")
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,9 @@ class ImageCache:
         kept, rows, errors = self._kept(name, how, files)
         missing = [digest for digest in files if digest not in rows and digest not in errors]
         if missing:
-            kept, rows, more = self._extend(name, how, kept, rows, {digest: files[digest] for digest in missing}, errors)
+            kept, rows, more = self._extend(
+                name, how, kept, rows, {digest: files[digest] for digest in missing}, errors
+            )
             errors |= more
         return Pictures(kept, rows, {digest: errors[digest] for digest in files if digest in errors})
 
@@ -140,7 +140,7 @@ class ImageCache:
             rows = {
                 digest: row
                 for digest, (row, checksum) in index["rows"].items()
-                if digest in files and 0 <= row < len(pixels) and zlib.crc32(pixels[row]) == checksum
+                if digest in files and 0 <= row < len(pixels) and zlib.crc32(pixels[row].tobytes()) == checksum
             }
             return pixels, rows, {digest: str(why) for digest, why in index["errors"].items() if digest in files}
         except (OSError, KeyError, TypeError, ValueError, AttributeError):  # none yet, or a broken one
@@ -167,12 +167,15 @@ class ImageCache:
                 with os.fdopen(handle, "wb") as file:
 
                     def add(digest: str, pixels: np.ndarray) -> None:
-                        file.write(pixels)
-                        placed[digest], checksums[digest] = len(placed), zlib.crc32(pixels)
+                        content = pixels.tobytes()
+                        file.write(content)
+                        placed[digest], checksums[digest] = len(placed), zlib.crc32(content)
 
                     for digest, row in rows.items():
                         add(digest, kept[row])
-                    decoded = self._each(lambda item: self._decoded(*item, how), files.items(), "decoding pictures")
+                    decoded = self._each(
+                        lambda digest: self._decoded(digest, files[digest], how), files, "decoding pictures"
+                    )
                     for digest, pixels in zip(files, decoded, strict=True):
                         if isinstance(pixels, str):
                             errors[digest] = pixels
@@ -208,7 +211,7 @@ class ImageCache:
         except DataError as error:
             return str(error)
 
-    def _each(self, function: Callable[[T], U], items: Iterable[T], what: str) -> Iterator[U]:
+    def _each(self, function: Callable[[str], Any], items: Iterable[str], what: str) -> Iterator[Any]:
         """``function`` of all items in their order, by several threads (Pillow lets them run), watched."""
         items = list(items)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

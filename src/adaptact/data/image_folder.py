@@ -97,10 +97,10 @@ def load(options: config.ImageFolder) -> Prepared:
     Raises:
         DataError: no pictures, too many bad ones, labels or a split that cannot be trained on.
     """
-    return prepare(read_and_split(options))
+    return prepare(read_and_split(options), options)
 
 
-def prepare(raw: RawImages) -> Prepared:
+def prepare(raw: RawImages, options: config.ImageFolder) -> Prepared:
     """Tensors of bytes per part, and how to standardise them."""
     from adaptact.data.image_preparation import ImagePreparation
     from adaptact.layouts import Pixels
@@ -158,7 +158,9 @@ def read_and_split(options: config.ImageFolder) -> RawImages:
     rows, units, more = split(files, digests, y, own, labels, options)
     deep = sum(is_deep(entries[file].facts.mode) for file in files)  # type: ignore[union-attr]
     if deep:
-        notes.append(f"{deep} pictures have more than 8 bits of grey: each is stretched from its darkest to its brightest")
+        notes.append(
+            f"{deep} pictures have more than 8 bits of grey: each is stretched from its darkest to its brightest"
+        )
     kind = "grey" if how.channels == 1 else "rgb"
     notes += [*more, f"pictures are read as {how.height} x {how.width} pixels (height x width), {kind}"]
     pieces = [f"{d}\0{labels[k]}\0{part}\n".encode() for d, k, part in zip(digests, y, own, strict=True)]
@@ -289,18 +291,20 @@ def by_table(root: Path, options: config.ImageFolder) -> Found:
     rest = [name for name in frame.columns if name != image]
     target = options.target or (rest[0] if len(rest) == 1 else None)
     if target is None:
-        raise DataError(f"data.labels={path}: which column has the labels? Set data.target= to one of {', '.join(rest)}")
+        raise DataError(
+            f"data.labels={path}: which column has the labels? Set data.target= to one of {', '.join(rest)}"
+        )
     found = Found(root)
     labelled = cells[image].notna() & cells[target].notna()
-    pairs = {located(root, str(file)): str(label) for file, label in zip(cells[image], cells[target]) if file == file}
-    clashes = sum(labelled) - len(set(zip(cells[image][labelled], cells[target][labelled], strict=True)))
-    for file in sorted(pairs):
-        if pairs[file] != "nan":
-            found.add(file, pairs[file])
+    files = [located(root, str(file)) for file in cells[image][labelled]]
+    pairs = sorted(set(zip(files, map(str, cells[target][labelled]), strict=True)))
+    for file, label in pairs:
+        found.add(file, label)
+    name = Path(path).name
     if not labelled.all():
-        found.notes.append(f"{int((~labelled).sum())} rows of {Path(path).name} without a path or a label were left out")
-    if clashes:
-        found.notes.append(f"{clashes} rows of {Path(path).name} name a picture again")
+        found.notes.append(f"{int((~labelled).sum())} rows of {name} without a path or a label were left out")
+    if len(pairs) < len(files):
+        found.notes.append(f"{len(files) - len(pairs)} rows of {name} repeat another one")
     return found
 
 
@@ -358,13 +362,17 @@ def split(
     given = {part for part in own if part is not None}
     if not given:
         if grouped is None and _mixed(units, y):
-            grouped = "data.root"  # copies under two labels: what is stratified by class would tear them apart
+            grouped = f"data.root={options.root}"  # copies under two labels: what is stratified by class would tear them apart
         rows = by_units(units, y, "classification", labels, options, grouped=grouped)
         check(rows, y, "classification", labels)
         return rows, units, notes
     if options.folds is not None:
-        raise DataError(f"data.folds={options.folds}: the folders {', '.join(sorted(given))} split the pictures already")
-    rows = {part: np.array([i for i, p in enumerate(own) if p == part], dtype=np.int64) for part in PARTS if part in given}
+        raise DataError(
+            f"data.folds={options.folds}: the folders {', '.join(sorted(given))} split the pictures already"
+        )
+    rows = {
+        part: np.array([i for i, p in enumerate(own) if p == part], dtype=np.int64) for part in PARTS if part in given
+    }
     taken = np.zeros(units.max() + 1, dtype=bool)
     for part in ("test", "val", "train"):
         if part in rows:

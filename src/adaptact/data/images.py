@@ -1,4 +1,4 @@
-"""One picture's file as bytes of one size, whatever it was: JPEG, PNG, BMP, TIFF, WebP; grey to CMYK; rotated or not."""
+"""One picture's file as bytes of one size: JPEG, PNG, BMP, TIFF, WebP; grey to CMYK; rotated or not."""
 
 from __future__ import annotations
 
