@@ -225,7 +225,7 @@ def discover(options: config.ImageFolder) -> Found:
 
 
 def walk(root: Path) -> tuple[list[str], Counter[str]]:
-    """Pictures below a folder in the order of their paths, and how many files have other endings. Hidden ones stay out."""
+    """Pictures below a folder in the order of their paths, and what other files there are. Hidden ones stay out."""
     pictures: list[str] = []
     others: Counter[str] = Counter()
     for folder, folders, files in os.walk(root):
@@ -362,7 +362,8 @@ def split(
     given = {part for part in own if part is not None}
     if not given:
         if grouped is None and _mixed(units, y):
-            grouped = f"data.root={options.root}"  # copies under two labels: what is stratified by class would tear them apart
+            # copies under two labels: what is stratified class by class would tear them apart
+            grouped = f"data.root={options.root}"
         rows = by_units(units, y, "classification", labels, options, grouped=grouped)
         check(rows, y, "classification", labels)
         return rows, units, notes
@@ -370,9 +371,7 @@ def split(
         raise DataError(
             f"data.folds={options.folds}: the folders {', '.join(sorted(given))} split the pictures already"
         )
-    rows = {
-        part: np.array([i for i, p in enumerate(own) if p == part], dtype=np.int64) for part in PARTS if part in given
-    }
+    rows = {part: np.flatnonzero([one == part for one in own]) for part in PARTS if part in given}
     taken = np.zeros(units.max() + 1, dtype=bool)
     for part in ("test", "val", "train"):
         if part in rows:

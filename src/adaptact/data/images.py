@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, TiffImagePlugin, WebPImagePlugin  # noqa: F401 (the last two: else loaded by threads)
 
 from adaptact.errors import DataError
 
 SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp"}
-FORMATS = ("JPEG", "MPO", "PNG", "BMP", "TIFF", "WEBP")  # MPO: what some cameras put into a .jpg
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # no other of Pillow's readers sees a file
 DEEP = {"I", "F"}  # with I;16 and its kin: more than 8 bits of grey
 GREY = {"1", "L", "LA", "La"}
 BACKGROUND = (255, 255, 255)  # behind what is transparent

@@ -16,7 +16,8 @@ KEYS = ("run", "input", "output", "trust", "debug")
 def run(words: list[str]) -> None:
     """Words: run=<run folder> input=new.csv [output=scored.csv|.parquet] [trust=package].
 
-    Of a run on pictures the input is a folder of them, a picture or a table of paths. The last line on stdout is the path of the scored file; what was odd about the rows is said on stderr.
+    Of a run on pictures the input is a folder of them, a picture or a table of paths. The last line on stdout is the
+    path of the scored file; what was odd about the rows is said on stderr.
 
     Raises:
         ConfigError: an unknown or missing word.
