@@ -55,6 +55,7 @@ DEPARTURES: dict[str, dict[str, Any]] = {
     "activation/sgblend_frozen": {"learn": []},
 }
 TABLE = {"name": "table", "path": "my.csv", "target": "churn"}
+PICTURES = {"name": "image_folder", "root": "my/pictures"}
 CUSTOM = {"name": "custom", "target_class": "mine.Data"}
 
 
@@ -96,6 +97,8 @@ def with_file(file: Path) -> dict[str, Any]:
         return raw({"model": options | {"target": "mine.build"}, "trust": "mine"})
     if file.stem == "custom":
         return raw({"data": options | CUSTOM, "trust": "mine"})
+    if file.stem == "image_folder":
+        options |= PICTURES
     if file.stem == "timm":
         options |= {"architecture": "resnet18"}
     reads = {"tabm": {"data": TABLE}, "none": {}}.get(file.stem, {})
@@ -341,6 +344,16 @@ NEAR = [
     ({"data": {**TABLE, "numeric": ["age"], "categorical": ["age"]}}, ["'age'", "data.numeric", "data.categorical"]),
     ({"data": TABLE, "model": {"name": "cnn"}}, ["model=cnn", "model=mlp"]),
     ({"data": {"name": "wine"}, "model": {"name": "resnet"}}, ["model=resnet", "data=wine", "model=mlp"]),
+    ({"data": {"name": "image_folder"}}, ["data.root is missing"]),
+    ({"data": {**PICTURES, "group_pattern": "(a"}}, ["data.group_pattern", "(a"]),
+    ({"data": {**PICTURES, "augment": ["flp"]}}, ["data.augment", "'flip'"]),
+    ({"data": {**PICTURES, "augment": ["none", "flip"]}}, ["data.augment", "choose"]),
+    ({"data": {**PICTURES, "image_size": [16, 16, 16]}}, ["data.image_size", "[16, 16, 16]"]),
+    ({"data": {**PICTURES, "image_size": [100_000]}}, ["data.image_size", "at most 1024"]),
+    ({"data": {**PICTURES, "target": "label"}}, ["data.target", "data.labels"]),
+    ({"data": {**PICTURES, "labels": "a.csv", "image": "x", "target": "x"}}, ["'x'"]),
+    ({"data": {**PICTURES, "fold": 2}}, ["data.folds"]),
+    ({"data": PICTURES, "model": {"name": "tabm"}}, ["model=tabm", "model=cnn"]),
     ({"model": {"name": "resnet", "depth": 21}}, ["21", "nearest is 20"]),
     ({"model.widths": []}, ["model.widths"]),
     ({"model": {"name": "mlp", "widths": [8, 8, 8], "depth": 2}}, ["model.depth 2", "3 layers"]),
@@ -421,6 +434,8 @@ def values_of(field: dataclasses.Field[Any], hint: Any) -> st.SearchStrategy[Any
             return st.lists(st.integers(1, 512), min_size=1, max_size=3)
         if field.name in {"sites", "only"}:
             return st.lists(st.text(alphabet="a*.1 #:'\"[]{}&!売\n", max_size=5), max_size=2)
+        if field.name == "image_size":
+            return st.lists(st.integers(8, 1024), min_size=1, max_size=2)
         return st.just(field.default_factory())  # type: ignore[operator]
     if hint is float:
         low, high = above if low is None else low, below if high is None else high
@@ -432,6 +447,9 @@ def values_of(field: dataclasses.Field[Any], hint: Any) -> st.SearchStrategy[Any
 
 
 SPLITS = ("group", "time", "test_path", "val_path", "cost_fp", "cost_fn")  # contradict each other
+
+
+IMAGES = {"digits", "mnist", "fashion_mnist", "image_folder"}
 
 
 @st.composite
@@ -446,8 +464,9 @@ def configurations(draw: Callable[[st.SearchStrategy[Any]], Any]) -> dict[str, A
         fields = [f for f in dataclasses.fields(cls) if f.name not in apart]
         plain[group] = {f.name: draw(values_of(f, hints[f.name])) for f in fields} | choice
         plain[group] |= {"path": "a b,c.csv", "target": "解約"} if issubclass(cls, config.Table) else {}
+        plain[group] |= PICTURES if cls is config.ImageFolder else {}
         plain[group] |= {"val_size": draw(st.floats(0.01, 0.4))} if group == "data" else {}
-    if plain["model"]["name"] == "tabm" and plain["data"]["name"] in {"digits", "mnist", "fashion_mnist"}:
+    if plain["model"]["name"] == "tabm" and plain["data"]["name"] in IMAGES:
         plain["model"] = {"name": "mlp"}
     return plain | {"seed": draw(st.integers(0, 2**31)), "debug": draw(st.booleans())}
 

@@ -7,6 +7,7 @@ signatures they describe and checks every file under conf/.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -197,6 +198,9 @@ class ResNet(Model):
     width: int = option(16, "channels of the first stage", ge=1)
     norm: Literal["batch", "none"] = option("batch", "normalisation after each convolution")
     dropout: float = option(0.0, "share of units dropped before the output", ge=0, lt=1)
+    stem: int | None = option(
+        None, "stride of the first convolution; null: the smallest that leaves at most 32 pixels a side", ge=1, le=8
+    )
 
 
 @dataclass
@@ -344,6 +348,41 @@ class Sample(Table):
     drop: list[str] = option(["repair cost"], "columns to leave out")
 
 
+AUGMENTATIONS = ("flip", "vertical_flip", "crop", "color")
+
+
+@dataclass
+class ImageFolder(Data):
+    root: str = option("", "folder with one folder of pictures per class, or train, val, test above them")
+    image_size: list[int] | None = option(
+        None, "height and width, or one number for both; null: by the pictures' own, at most 64", ge=8, le=1024
+    )
+    fit: Literal["pad", "crop"] = option("pad", "pictures of another shape: grey margins, or cut at the edges")
+    channels: Literal["auto", "grey", "rgb"] = option("auto", "auto: grey where all pictures are")
+    labels: str | None = option(None, "table of paths and labels, instead of a folder per class")
+    image: str | None = option(None, "its column of paths; null: the one whose cells are files below data.root")
+    target: str | None = option(None, "its column of labels; null: the other one")
+    group_pattern: str | None = option(
+        None, "regular expression on file names: pictures that agree in its first group never stand in two parts"
+    )
+    max_bad_share: float = option(0.05, "share of unreadable pictures beyond which the data is refused", ge=0, le=1)
+    augment: list[str] = option(
+        ["auto"], "training pictures are varied: flip, vertical_flip, crop, color; auto: flip, crop, color; none"
+    )
+    cache: str | None = option(None, "folder that keeps decoded pictures; null: data/cache of the project")
+    test_size: float = option(0.2, "share of pictures for the test", gt=0, lt=1)
+    folds: int | None = option(None, "k-fold: the test part is one of so many folds", ge=2)
+    fold: int = option(0, "which fold, from 0", ge=0)
+
+    @property
+    def augmentations(self) -> tuple[str, ...]:
+        """What ``augment`` asks for, written out."""
+        if "none" in self.augment:
+            return ()
+        asked = {*self.augment, *(("flip", "crop", "color") if "auto" in self.augment else ())}
+        return tuple(name for name in AUGMENTATIONS if name in asked)
+
+
 @dataclass
 class CustomData(Data):
     target_class: str = option("", "dotted path of a class or function; its package must be named by trust=")
@@ -359,6 +398,7 @@ DATA: dict[str, type[Data]] = {
     "fashion_mnist": Idx,
     "table": Table,
     "sample": Sample,
+    "image_folder": ImageFolder,
     "custom": CustomData,
     "none": NoData,
 }
@@ -368,7 +408,7 @@ def gives(data: Data) -> str | None:
     """What a data set has: rows, images or texts; None where nothing is known."""
     if isinstance(data, (CustomData, NoData)):
         return None
-    return "images" if isinstance(data, Idx) or data.name == "digits" else "rows"
+    return "images" if isinstance(data, (Idx, ImageFolder)) or data.name == "digits" else "rows"
 
 
 # --- the rest --------------------------------------------------------------------------------------------------
@@ -449,7 +489,7 @@ class Config:
     )
     focal_gamma: float = option(2.0, "how much more, with imbalance=focal", gt=0)
     references: bool = option(
-        True, "tables: also fit gradient boosting and a linear model on the same rows, in seconds"
+        True, "also fit gradient boosting and a linear model on the same rows, in seconds; for images the linear one"
     )
     activation_warmup_epochs: int = option(0, "epochs during which activation parameters stay at their start", ge=0)
     activation_penalty: float = option(
@@ -581,12 +621,45 @@ def _table_contradictions(data: Table) -> list[str]:
         problems.append(f"data.{' and data.'.join(ways)} split the rows in different ways: choose one")
     if data.test_path is not None and (data.folds is not None or (data.time is not None and data.val_path is not None)):
         problems.append("data.test_path brings its own test rows: leave out data.folds and data.time")
-    if data.folds is None and data.fold:
-        problems.append(f"data.fold={data.fold} needs data.folds, the number of folds")
-    elif data.folds is not None and data.fold >= data.folds:
-        problems.append(f"data.fold={data.fold} is not below data.folds={data.folds}: folds are numbered from 0")
+    problems += _fold_contradictions(data)
     if (data.cost_fp is None) != (data.cost_fn is None):
         problems.append("data.cost_fp and data.cost_fn belong together: give both, in the same unit")
+    return problems
+
+
+def _fold_contradictions(data: Table | ImageFolder) -> list[str]:
+    if data.folds is None and data.fold:
+        return [f"data.fold={data.fold} needs data.folds, the number of folds"]
+    if data.folds is not None and data.fold >= data.folds:
+        return [f"data.fold={data.fold} is not below data.folds={data.folds}: folds are numbered from 0"]
+    return []
+
+
+def _image_contradictions(data: ImageFolder) -> list[str]:
+    problems = _fold_contradictions(data)
+    if not data.root and data.labels is None:
+        problems.append("data.root is missing: data=image_folder needs data.root=<a folder with one folder per class>")
+    if data.image_size is not None and len(data.image_size) not in (1, 2):
+        problems.append(f"data.image_size must be [height,width] or one number, not {data.image_size}")
+    if data.group_pattern is not None:
+        try:
+            re.compile(data.group_pattern)
+        except re.error as error:
+            problems.append(f"data.group_pattern={data.group_pattern} is no regular expression: {error}")
+    known = ("auto", "none", *AUGMENTATIONS)
+    problems += [
+        f"data.augment {name!r} is unknown. {did_you_mean(name, known)}" for name in data.augment if name not in known
+    ]
+    if "none" in data.augment and len(data.augment) > 1:
+        problems.append(f"data.augment={data.augment} asks for none and for more: choose")
+    if data.labels is None:
+        problems += [
+            f"data.{key} names a column, and there is no table: give data.labels=labels.csv"
+            for key in ("image", "target")
+            if getattr(data, key) is not None
+        ]
+    elif data.image is not None and data.image == data.target:
+        problems.append(f"data.image and data.target both name {data.image!r}: one has the paths, one the labels")
     return problems
 
 
@@ -605,6 +678,8 @@ def _contradictions(config: Config) -> list[str]:
             if not getattr(data, key)
         ]
         problems += _table_contradictions(data)
+    if isinstance(data, ImageFolder):
+        problems += _image_contradictions(data)
     trainer = config.trainer
     if trainer.devices > 1 and trainer.strategy == "auto":
         problems.append(f"trainer.devices={trainer.devices} needs a strategy: use trainer=ddp")

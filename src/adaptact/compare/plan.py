@@ -272,7 +272,16 @@ def test_rows(plan: Plan) -> set[str]:
     keys = set()
     for run in plan.runs(plan.arms[0]):
         data = dict(run.settings["data"])
-        for key in ("batch_size", "order_seed", "resident", "num_workers", "scaling", "max_categories"):
+        for key in (
+            "batch_size",
+            "order_seed",
+            "resident",
+            "num_workers",
+            "scaling",
+            "max_categories",
+            "augment",
+            "cache",
+        ):
             data.pop(key, None)
         if plan.data["fixed_test"]:
             data.pop("split_seed", None)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 from adaptact import config
 from adaptact.data.parts import PARTS, Part, Prepared
 from adaptact.errors import ConfigError
 from adaptact.trust import import_trusted
 
-__all__ = ["PARTS", "Part", "Prepared", "load"]
+__all__ = ["PARTS", "Part", "Prepared", "load", "readers"]
 
 
 def load(options: config.Data, trust: str | None = None) -> Prepared:
@@ -24,6 +26,10 @@ def load(options: config.Data, trust: str | None = None) -> Prepared:
         from adaptact.data import idx
 
         return idx.load(options)
+    if isinstance(options, config.ImageFolder):
+        from adaptact.data import image_folder
+
+        return image_folder.load(options)
     if isinstance(options, config.CustomData):
         import_trusted(options.target_class, trust)  # says what is missing before slow imports
         from adaptact.data import custom
@@ -35,3 +41,20 @@ def load(options: config.Data, trust: str | None = None) -> Prepared:
 
     assert isinstance(options, config.Bundled)
     return bundled.load(options)
+
+
+def readers(options: config.Data) -> tuple[ModuleType, ModuleType] | None:
+    """For data of a user's own files the modules that read and that check it; None for other data.
+
+    The first has ``read_and_split(options) -> raw`` and ``prepare(raw, options)``, the second
+    ``findings(raw, options)`` and ``report(raw, options)``.
+    """
+    if isinstance(options, config.Table):
+        from adaptact.data import checking, table
+
+        return table, checking
+    if isinstance(options, config.ImageFolder):
+        from adaptact.data import image_checking, image_folder
+
+        return image_folder, image_checking
+    return None

@@ -11,9 +11,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler, TensorDataset
 
 from adaptact import config
+from adaptact.data.augment import augment, generator_for
 from adaptact.data.parts import PARTS, Part, Prepared
 
 EVALUATION_ROWS = 1024  # rows per batch where nothing is learned
+EVALUATION_VALUES = 1 << 21  # and their inputs: of 64 x 64 pixels in three colours 170 rows
 
 
 class BatchIndices(Sampler[Tensor]):
@@ -90,6 +92,7 @@ class DataModule(L.LightningDataModule):
         self.data, self.options, self.seed = data, options, seed
         self.parts = data.parts
         self.resident = options.resident != "false"
+        self.augmentations = options.augmentations if isinstance(options, config.ImageFolder) else ()
 
     def setup(self, stage: str) -> None:
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
@@ -124,7 +127,15 @@ class DataModule(L.LightningDataModule):
     def evaluation(self, part: str) -> ResidentLoader | DataLoader[Tensor]:
         """One part in its own order, in batches for evaluation."""
         assert part in PARTS
-        return self._loader(part, max(self.options.batch_size, EVALUATION_ROWS), shuffle=False)
+        most = EVALUATION_VALUES // max(1, int(np.prod(self.data.input_shape)))
+        return self._loader(part, max(self.options.batch_size, min(EVALUATION_ROWS, most)), shuffle=False)
+
+    def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
+        """Called by Lightning where a batch has come to the device: training pictures are varied there."""
+        if not self.augmentations or self.trainer is None or not self.trainer.training:
+            return batch
+        generator = generator_for(self.seed, self.trainer.global_step, self.rank)
+        return augment(batch[0], self.augmentations, generator), batch[1]
 
     def _loader(self, part: str, batch_size: int, *, shuffle: bool) -> ResidentLoader | DataLoader[Tensor]:
         rows = self.parts[part]

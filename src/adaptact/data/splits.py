@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
@@ -55,21 +57,46 @@ def _by_units(
         units = connected(groups, twins)
         if len(np.unique(units)) < len(np.unique(groups)):
             notes.append(f"some groups of {options.group!r} share equal rows and are kept together")
+    own = {part for part, path in (("val", options.val_path), ("test", options.test_path)) if path}
+    grouped = None if options.group is None else f"data.group={options.group}"
+    return by_units(units, y, task, labels, options, own=own, grouped=grouped), notes
+
+
+def by_units(
+    units: np.ndarray,
+    y: np.ndarray,
+    task: Task,
+    labels: list[str],
+    options: config.Table | config.ImageFolder,
+    *,
+    own: Collection[str] = (),
+    grouped: str | None = None,
+) -> Rows:
+    """Row numbers per part; rows of one unit stand in one part.
+
+    Args:
+        own: parts that have rows of their own already, as from a file.
+        grouped: what made units of rows that are not equal, as the user typed it; None where nothing did.
+
+    Raises:
+        DataError: too few units.
+    """
     if options.folds is not None:
-        return by_fold(units, y, task, labels, options), notes
-    if options.group is not None:
-        return by_group(units, y, task, options), notes
-    shares = {
-        "test": 0.0 if options.test_path else options.test_size,
-        "val": 0.0 if options.val_path else options.val_size,
-    }
-    shares = {part: share for part, share in shares.items() if share}
+        return by_fold(units, y, task, labels, options, own)
+    if grouped is not None:
+        return by_group(units, y, task, options, own, grouped)
+    shares = {part: share for part, share in _shares(options, own).items() if share}
     if not shares:
-        return {"train": np.arange(len(y))}, notes
+        return {"train": np.arange(len(y))}
     first = np.unique(units, return_index=True)[1]  # one row for all that are equal
     sizes = {f"{part}_size": shares.get(part, 0.0) for part in ("val", "test")}
     rows = split_rows(y[first], task, seed=options.split_seed, labels=labels, **sizes)
-    return (rows if not spare else by_size(units, y, task, shares, options.split_seed)), notes
+    return rows if len(first) == len(y) else by_size(units, y, task, shares, options.split_seed)
+
+
+def _shares(options: config.Table | config.ImageFolder, own: Collection[str]) -> dict[str, float]:
+    """Shares of all rows for the parts that have none of their own."""
+    return {part: size for part, size in (("test", options.test_size), ("val", options.val_size)) if part not in own}
 
 
 def by_size(units: np.ndarray, y: np.ndarray, task: Task, shares: dict[str, float], seed: int) -> Rows:
@@ -115,18 +142,24 @@ def connected(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return pd.factorize(connected_components(graph, directed=False)[1][:n])[0]
 
 
-def by_group(units: np.ndarray, y: np.ndarray, task: Task, options: config.Table) -> Rows:
+def by_group(
+    units: np.ndarray,
+    y: np.ndarray,
+    task: Task,
+    options: config.Table | config.ImageFolder,
+    own: Collection[str],
+    grouped: str,
+) -> Rows:
     """Whole groups, near the asked shares and, for classes, near the same share of each class."""
     parts: Rows = {}
     rest = np.arange(len(y))
-    wanted = {} if options.test_path else {"test": options.test_size}
-    wanted |= {} if options.val_path else {"val": options.val_size}
-    for part, share in wanted.items():
+    for part, share in _shares(options, own).items():
         left = len(np.unique(units[rest]))
         if left < 2:
+            way_out = " or bring data.test_path" if isinstance(options, config.Table) else " or bring a folder test"
             raise DataError(
-                f"data.group={options.group} has {len(np.unique(units))} groups, too few for parts of their own: "
-                "split without it, or bring data.test_path"
+                f"{grouped} has {len(np.unique(units))} groups, too few for parts of their own: split without it,"
+                f"{way_out}"
             )
         take, folds = _fraction(share * len(y) / len(rest), min(left, MOST_FOLDS))
         taken = np.concatenate(_folds(units[rest], y[rest], task, folds, options.split_seed)[:take])
@@ -134,7 +167,14 @@ def by_group(units: np.ndarray, y: np.ndarray, task: Task, options: config.Table
     return {"train": rest, **parts}
 
 
-def by_fold(units: np.ndarray, y: np.ndarray, task: Task, labels: list[str], options: config.Table) -> Rows:
+def by_fold(
+    units: np.ndarray,
+    y: np.ndarray,
+    task: Task,
+    labels: list[str],
+    options: config.Table | config.ImageFolder,
+    own: Collection[str],
+) -> Rows:
     """Test: fold ``data.fold`` of ``data.folds``; validation: ``data.val_size`` of all rows, from the others."""
     assert options.folds is not None
     n_units = len(np.unique(units))
@@ -148,7 +188,7 @@ def by_fold(units: np.ndarray, y: np.ndarray, task: Task, labels: list[str], opt
                 )
     test = _folds(units, y, task, options.folds, options.split_seed)[options.fold]
     rest = np.delete(np.arange(len(y)), test)
-    if options.val_path:
+    if "val" in own:
         return {"train": rest, "test": test}
     take, folds = _fraction(options.val_size * len(y) / len(rest), min(len(np.unique(units[rest])), MOST_FOLDS))
     val = np.concatenate(_folds(units[rest], y[rest], task, folds, options.split_seed + 1)[:take])

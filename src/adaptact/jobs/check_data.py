@@ -1,4 +1,4 @@
-"""``check-data``: a verdict on a table before an hour is spent on it."""
+"""``check-data``: a verdict on a table, or on a folder of pictures, before an hour is spent on it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,19 @@ def run(settings: config.Config) -> None:
     """Check, print a short table, write ``data_report.html`` and ``.json``; the last line is the page's path.
 
     Raises:
-        ConfigError: data that is no table.
-        UserError: a table that cannot be used; its report is written all the same.
+        ConfigError: data that is neither a table nor a folder of pictures.
+        UserError: data that cannot be used; its report is written all the same.
     """
     options = settings.data
+    if isinstance(options, config.ImageFolder):
+        finish(settings, options.root or str(options.labels), *images(options))
+        return
     if not isinstance(options, config.Table):
         raise ConfigError(
-            [f"check-data looks at tables, and data={options.name} is none: use data=table data.path=..."]
+            [
+                f"check-data looks at tables and folders of pictures, and data={options.name} is neither: use "
+                "data=table data.path=... or data=image_folder data.root=..."
+            ]
         )
     with Console(stderr=True).status("looking at the table"):
         from adaptact.data import checking, table
@@ -37,20 +43,49 @@ def run(settings: config.Config) -> None:
             report = checking.report(table.read_and_split(options), options)
         except DataError as error:
             report = checking.unusable(options, str(error))
+    finish(settings, options.path, report, data_page.page(records.finite(report)), table.name_of(options.path))
+
+
+def images(options: config.ImageFolder) -> tuple[dict[str, Any], str, str]:
+    """Report, page and name of a folder of pictures.
+
+    Raises:
+        DataError: no such folder; there is nothing to report on.
+    """
+    with Console(stderr=True).status("looking at the pictures"):
+        from adaptact.data import image_checking, image_folder
+        from adaptact.report import image_data_page
+
+        where = options.root or str(Path(str(options.labels)).parent)
+        if not Path(where).is_dir():
+            image_folder.discover(options)  # says what is wrong with the path
+        samples: dict[str, Any] = {}
+        try:
+            raw = image_folder.read_and_split(options)
+            report, samples = image_checking.report(raw, options), image_checking.samples(raw)
+        except DataError as error:
+            report = image_checking.unusable(options, str(error))
+        return report, image_data_page.page(records.finite(report), samples), image_folder.name_of(options)
+
+
+def finish(settings: config.Config, path: str, report: dict[str, Any], page: str, name: str) -> None:
+    """Write both files and say what was found."""
     beside = (records.project_root() / settings.output_dir).parent / "check-data"
-    folder = records.new_folder(beside, records.safe_name(table.name_of(options.path)))
+    folder = records.new_folder(beside, records.safe_name(name))
     records.write_json(folder / "data_report.json", report)
-    records.write_text(folder / "data_report.html", data_page.page(records.finite(report)))
+    records.write_text(folder / "data_report.html", page)
     console = Console(width=None if sys.stdout.isatty() else 120)
     if report["columns"]:
         console.print(columns_table(report))
+    if report.get("classes"):
+        console.print(classes_table(report))
     for finding in report["findings"]:
         console.print(escape(f"[{finding['level']}] {finding['detail']}: {finding['advice']}"))
     console.print(f"verdict: {report['verdict']}")
     print(folder / "data_report.html", flush=True)
     if report["verdict"] == "unusable":
         reasons = [f["detail"] for f in report["findings"] if f["level"] == "severe"]
-        raise UserError(f"{options.path} cannot be used as it is: {'; '.join(reasons)}")
+        raise UserError(f"{path} cannot be used as it is: {'; '.join(reasons)}")
 
 
 def after_sweep(outcomes: list[Outcome]) -> None:
@@ -74,4 +109,20 @@ def columns_table(report: dict[str, Any]) -> Table:
             f"{column['distinct']:,}",
             *("" if value is None else f"{value:.2f}" for value in numbers),
         )
+    return table
+
+
+def classes_table(report: dict[str, Any]) -> Table:
+    """How many pictures of each class stand in each part."""
+    sizes = ", ".join(f"{size} ({count:,})" for size, count in list(report["sizes"].items())[:3])
+    modes = ", ".join(f"{mode} ({count:,})" for mode, count in report["modes"].items())
+    title = f"{report['path']}: {report['rows']['all']:,} pictures"
+    table = Table(title=escape(title), title_justify="left", caption_justify="left")
+    table.caption = escape(f"sizes (height x width): {sizes}; modes: {modes}; read as {report['format']}")
+    table.add_column("class")
+    parts = ("pictures", "train", "val", "test")
+    for name in parts:
+        table.add_column(name, justify="right")
+    for one in report["classes"]:
+        table.add_row(escape(one["label"]), *(f"{one[part]:,}" for part in parts))
     return table

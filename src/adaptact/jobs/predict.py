@@ -1,9 +1,10 @@
-"""``predict``: score a new file with a trained run."""
+"""``predict``: score a new file, or a folder of pictures, with a trained run."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -15,7 +16,8 @@ KEYS = ("run", "input", "output", "trust", "debug")
 def run(words: list[str]) -> None:
     """Words: run=<run folder> input=new.csv [output=scored.csv|.parquet] [trust=package].
 
-    The last line on stdout is the path of the scored file; what was odd about the rows is said on stderr.
+    Of a run on pictures the input is a folder of them, a picture or a table of paths. The last line on stdout is the
+    path of the scored file; what was odd about the rows is said on stderr.
 
     Raises:
         ConfigError: an unknown or missing word.
@@ -23,7 +25,8 @@ def run(words: list[str]) -> None:
     """
     options = parse(words)
     source, folder = options["input"], Path(options["run"])
-    output = Path(options.get("output") or f"{Path(source).with_suffix('')}-scored.csv")
+    stem = Path(source) if Path(source).is_dir() else Path(source).with_suffix("")
+    output = Path(options.get("output") or f"{stem}-scored.csv")
     if output.suffix.lower() not in {".csv", ".parquet", ".pq"}:
         raise ConfigError([f"output={output} must end in .csv or .parquet"])
     if output.exists() and Path(source).exists() and output.samefile(source):
@@ -31,11 +34,19 @@ def run(words: list[str]) -> None:
     if not output.parent.is_dir():
         raise UserError(f"output={output}: there is no folder {output.parent}")
     with Console(stderr=True).status("loading the run") as status:
+        from adaptact.export import predict_images
         from adaptact.export.predict import predict_file
         from adaptact.export.runs import TableRun
 
-        loaded = TableRun.load(folder, options.get("trust"))
-        tally = predict_file(loaded, source, output, lambda rows: status.update(f"{rows:,} rows scored"))
+        def say(rows: int) -> None:
+            status.update(f"{rows:,} rows scored")
+
+        tally: Any
+        if predict_images.is_image_run(folder):
+            pictures = predict_images.ImageRun.load(folder, options.get("trust"))
+            tally = predict_images.predict_pictures(pictures, source, output, say)
+        else:
+            tally = predict_file(TableRun.load(folder, options.get("trust")), source, output, say)
     for line in tally.warnings():
         print(f"note: {line}", file=sys.stderr)
     print(f"{tally.rows:,} rows scored")

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from adaptact.models.cnn import check_image
 
+LARGEST = 32  # pixels a side that the blocks see
 NORMS = {"batch": nn.BatchNorm2d, "none": nn.Identity}
 
 
@@ -37,9 +38,11 @@ class Block(nn.Module):
 class ResNet(nn.Module):
     """See :func:`resnet`."""
 
-    def __init__(self, channels: int, n_outputs: int, n_blocks: int, width: int, norm: str, dropout: float) -> None:
+    def __init__(
+        self, channels: int, n_outputs: int, n_blocks: int, width: int, norm: str, dropout: float, stem: int = 1
+    ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, width, 3, padding=1, bias=norm == "none")
+        self.conv = nn.Conv2d(channels, width, 2 * stem + 1, stride=stem, padding=stem, bias=norm == "none")
         self.norm = NORMS[norm](width)
         self.act = nn.ReLU()
         stages: list[nn.Module] = []
@@ -71,6 +74,7 @@ def resnet(
     width: int = 16,
     norm: Literal["batch", "none"] = "batch",
     dropout: float = 0.0,
+    stem: int | None = None,
 ) -> ResNet:
     """CIFAR-style residual network of He et al. 2016 (arXiv 1512.03385, section 4.2).
 
@@ -80,11 +84,14 @@ def resnet(
         width: channels of the first stage; they double with each stage.
         norm: after each convolution; without one the convolutions have biases.
         dropout: share of units dropped before the output.
+        stem: stride of the first convolution, of 2 stem + 1 pixels a side; None: the smallest that leaves at most
+            :data:`LARGEST` pixels a side, so that larger images cost no more than CIFAR's.
 
     Raises:
         ValueError: inputs that are no images or too small, a depth that is not 6 n + 2.
     """
-    channels, _, _ = check_image(input_shape, smallest=8)
+    channels, height, width_in = check_image(input_shape, smallest=8)
     if depth < 8 or (depth - 2) % 6:
         raise ValueError(f"depth must be 6 n + 2, not {depth}")
-    return ResNet(channels, n_outputs, (depth - 2) // 6, width, norm, dropout)
+    stem = stem or -(-max(height, width_in) // LARGEST)
+    return ResNet(channels, n_outputs, (depth - 2) // 6, width, norm, dropout, stem)

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from html import escape
 from typing import Any
 
+from adaptact.report.html import POLICY
+
 VERDICTS = {
     "ready": ("Ready to train", "Nothing was found that should stop you."),
     "warnings": ("Usable, with warnings", "Read the findings before you trust a result from this data."),
@@ -31,19 +33,15 @@ td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabula
 
 def page(report: dict[str, Any]) -> str:
     """The page of a ``data_report.json``."""
-    title, meaning = VERDICTS[report["verdict"]]
     rows = report["rows"]
-    parts = [
-        f"<h1>Data check: {escape(report['path'])}</h1>",
-        f'<p class="verdict {report["verdict"]}"><b>{title}.</b> {meaning}</p>',
-    ]
+    parts = head(report)
     if rows:
         split = ", ".join(f"{name} {rows[name]:,}" for name in ("train", "val", "test"))
         parts.append(
             f"<p>{rows['all']:,} rows ({split}), {len(report['columns'])} columns besides the target "
             f"<b>{escape(report['target'])}</b>, a {report['task']}. Read as {escape(report['format'])}.</p>"
         )
-    parts += ["<h2>Findings</h2>", _findings(report["findings"])]
+    parts += ["<h2>Findings</h2>", findings_table(report["findings"])]
     if report["columns"]:
         score = "R2" if report["task"] == "regression" else "AUROC"
         parts += [
@@ -53,19 +51,39 @@ def page(report: dict[str, Any]) -> str:
             f'<p class="soft">alone: {score} of this column by itself on validation rows it has not seen. PSI: how '
             "much the test rows differ from the training rows (below 0.1 little, above 0.25 much).</p>",
         ]
-    if report["notes"]:
-        items = "".join(f"<li>{escape(note)}</li>" for note in report["notes"])
-        parts.append(f"<h2>How it was read and split</h2><ul>{items}</ul>")
+    return document(report, [*parts, notes(report)])
+
+
+def head(report: dict[str, Any]) -> list[str]:
+    """Title and verdict."""
+    title, meaning = VERDICTS[report["verdict"]]
+    return [
+        f"<h1>Data check: {escape(report['path'])}</h1>",
+        f'<p class="verdict {report["verdict"]}"><b>{title}.</b> {meaning}</p>',
+    ]
+
+
+def notes(report: dict[str, Any]) -> str:
+    """What the reader decided; empty where there is nothing to say."""
+    if not report["notes"]:
+        return ""
+    items = "".join(f"<li>{escape(note)}</li>" for note in report["notes"])
+    return f"<h2>How it was read and split</h2><ul>{items}</ul>"
+
+
+def document(report: dict[str, Any], parts: list[str], style: str = "") -> str:
+    """The whole file. Nothing is fetched and nothing runs, whatever slipped through."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Data check: {escape(report['path'])}</title><style>{STYLE}</style></head>\n<body>\n"
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        f"<title>Data check: {escape(report['path'])}</title><style>{STYLE}{style}</style></head>\n<body>\n"
         + "\n".join(parts)
         + "\n</body></html>\n"
     )
 
 
-def _findings(found: list[dict[str, Any]]) -> str:
+def findings_table(found: list[dict[str, Any]]) -> str:
     if not found:
         return "<p>None.</p>"
     lines = "".join(

@@ -1,4 +1,5 @@
-"""What other kinds of model reach on the same rows: gradient boosting and a linear model, in seconds.
+"""What other kinds of model reach on the same rows, in seconds: gradient boosting and a linear model, for images a
+linear model of small pixels.
 
 If boosting wins by a mile, a company should know before it argues about activations.
 """
@@ -12,50 +13,74 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from adaptact.data import Prepared
 from adaptact.data.parts import fingerprint
 from adaptact.layouts import Columns
 from adaptact.training.metrics import classification_metrics, regression_metrics
 
+SMALL = 16  # pixels a side that the linear model of images sees
+MOST_IMAGES = 10_000  # for training it
 MOST_BOOSTED_CODES = 255  # of a category column, scikit-learn's limit
 _FITTED: dict[str, list[dict[str, Any]]] = {}  # of the last split
 
 
 def references(prepared: Prepared) -> list[dict[str, Any]]:
-    """Name, metrics on val and test, and seconds of each; scikit-learn's defaults. Empty for other inputs than rows.
+    """Name, metrics on val and test, and seconds of each; scikit-learn's defaults. Empty for inputs of another kind.
 
     Fitted once per split: the runs of a sweep that share one share what was found.
     """
-    train = prepared.parts["train"]
-    if len(prepared.input_shape) != 1 or not all(part.x.isfinite().all() for part in prepared.parts.values()):
+    images = len(prepared.input_shape) == 3 and prepared.task == "classification"
+    if not images and len(prepared.input_shape) != 1:
         return []
-    key = fingerprint([piece.numpy() for part in prepared.parts.values() for piece in (part.x, part.y)])
+    if not all(part.x.isfinite().all() for part in prepared.parts.values() if part.x.is_floating_point()):
+        return []
+    key = fingerprint([p for name, part in prepared.parts.items() for p in (inputs(prepared, name), part.y.numpy())])
     if key not in _FITTED:
         _FITTED.clear()
-        _FITTED[key] = _fit(prepared, train.x.numpy(), train.y.numpy())
+        _FITTED[key] = _fit(prepared)
     return copy.deepcopy(_FITTED[key])
 
 
-def _fit(prepared: Prepared, x: np.ndarray, y: np.ndarray) -> list[dict[str, Any]]:
+def inputs(prepared: Prepared, part: str) -> np.ndarray:
+    """What a reference is given: rows of numbers, of images those of a small copy."""
+    x = prepared.parts[part].x
+    return small_pixels(x) if x.dim() == 4 else x.numpy()
+
+
+def small_pixels(x: torch.Tensor) -> np.ndarray:
+    """Images as rows of numbers: the means of at most :data:`SMALL` x :data:`SMALL` areas per channel."""
+    size = min(x.shape[2], SMALL), min(x.shape[3], SMALL)
+    pieces = [F.adaptive_avg_pool2d(piece.float(), size).flatten(1) for piece in x.split(1024)]
+    return torch.cat(pieces).numpy()
+
+
+def _fit(prepared: Prepared) -> list[dict[str, Any]]:
     found = []
+    x, y = inputs(prepared, "train"), prepared.parts["train"].y.numpy()
     for name, model in models(prepared).items():
         begun = time.perf_counter()
+        most = MOST_IMAGES if len(prepared.input_shape) == 3 else len(y)
+        rows = np.sort(np.random.default_rng(0).permutation(len(y))[:most])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(x, y)
+            model.fit(x[rows], y[rows])
         metrics = {part: evaluate(model, prepared, part) for part in ("val", "test")}
         found.append({"name": name, "metrics": metrics, "seconds": time.perf_counter() - begun})
     return found
 
 
 def models(prepared: Prepared) -> dict[str, Any]:
+    if len(prepared.input_shape) == 3:
+        # strong shrinkage: there are about as many pixels as pictures
+        return {"linear": make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=200))}
     layout = prepared.layout
     width = prepared.input_shape[0]
     cardinalities = layout.cardinalities if isinstance(layout, Columns) else ()
@@ -75,12 +100,12 @@ def models(prepared: Prepared) -> dict[str, Any]:
 def evaluate(model: Any, prepared: Prepared, part: str) -> dict[str, float]:
     rows = prepared.parts[part]
     if prepared.task == "regression":
-        predicted = torch.from_numpy(np.asarray(model.predict(rows.x.numpy()), dtype=np.float64))
+        predicted = torch.from_numpy(np.asarray(model.predict(inputs(prepared, part)), dtype=np.float64))
         found = regression_metrics(
             predicted * prepared.scale + prepared.center, rows.y.double() * prepared.scale + prepared.center
         )
     else:
         probabilities = np.full((len(rows), prepared.n_outputs), 1e-15)
-        probabilities[:, model.classes_] = np.clip(model.predict_proba(rows.x.numpy()), 1e-15, 1)
+        probabilities[:, model.classes_] = np.clip(model.predict_proba(inputs(prepared, part)), 1e-15, 1)
         found = classification_metrics(torch.from_numpy(np.log(probabilities)), rows.y)
     return {name: value.item() for name, value in found.items()}

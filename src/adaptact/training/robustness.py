@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -10,7 +12,8 @@ from adaptact.layouts import Columns, Layout
 from adaptact.training.metrics import classification_metrics, regression_metrics
 
 ROWS = 20_000  # of the test part at most
-BATCH = 1024
+VALUES = 1 << 26  # and so many of their inputs: of 64 x 64 pixels in three colours 5,461 rows
+BATCH = 256
 STRENGTHS = {
     "noise": (0.1, 0.3, 1.0),  # standard deviation of the added noise, in those of the training inputs
     "missing": (0.05, 0.15, 0.3),  # share of the cells that are as if they were blank
@@ -29,7 +32,8 @@ def disturbed_metrics(network: nn.Module, prepared: Prepared, seed: int) -> dict
         {"noise": {"0.1": {"accuracy": ...}}}; for rows of numbers noise and missing cells, for images noise and
         covered areas.
     """
-    x, y = prepared.parts["test"].x[:ROWS].float(), prepared.parts["test"].y[:ROWS]
+    most = rows_of(prepared)
+    x, y = prepared.parts["test"].x[:most].float(), prepared.parts["test"].y[:most]
     images = x.dim() == 4
     found: dict[str, dict[str, dict[str, float]]] = {}
     for kind in ("noise", "covered") if images else ("noise", "missing"):
@@ -61,7 +65,7 @@ def evaluate(network: nn.Module, prepared: Prepared, x: Tensor, y: Tensor) -> di
 
 def add_noise(x: Tensor, prepared: Prepared, strength: float, generator: torch.Generator) -> Tensor:
     """Normal noise on all pixels, or on the numbers of a row; flags and categories stay."""
-    train = prepared.parts["train"].x[:ROWS].float()
+    train = prepared.parts["train"].x[: rows_of(prepared)].float()
     noise = torch.randn(x.shape, generator=generator)
     if x.dim() == 4:
         return x + strength * train.std() * noise
@@ -91,6 +95,11 @@ def cover(x: Tensor, share: float, generator: torch.Generator) -> Tensor:
     row, column = torch.arange(height).view(1, 1, -1, 1), torch.arange(width).view(1, 1, 1, -1)
     inside = (row >= top) & (row < top + tall) & (column >= left) & (column < left + wide)
     return torch.where(inside, x.mean(), x)
+
+
+def rows_of(prepared: Prepared) -> int:
+    """How many rows are looked at."""
+    return min(ROWS, max(1, VALUES // math.prod(prepared.input_shape)))
 
 
 def numbers_of(layout: Layout | None, width: int) -> int:
