@@ -19,6 +19,7 @@ JOBS = {
     "backtest": "how fast models age on a table with dates, and how often to retrain: data.time=date windows=6",
     "check-data": "look at a table before an hour is spent on it: leaks, blanks, drift, duplicates",
     "predict": "score a new file with a trained run: run=<folder> input=new.csv",
+    "export": "a trained run as ONNX and torch.export, checked and timed: run=<folder>",
     "tensorboard": "open the dashboards of all runs on this machine (localhost)",
 }
 CONFIGURED = {"train", "check-data"}  # take a whole configuration
@@ -27,6 +28,7 @@ OPTIONS = {  # have keys of their own beside it
     "report": ("adaptact.compare.options", "Presentation"),
     "tune": ("adaptact.compare.tuning", "Tuning"),
     "backtest": ("adaptact.compare.backtest_plan", "Backtest"),
+    "export": ("adaptact.export.options", "Export"),
 }
 
 

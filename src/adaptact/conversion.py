@@ -33,7 +33,7 @@ def traced(network: nn.Module, example: Tensor, dimensions: Sequence[str] = BATC
     """The network in eval mode as a program of torch.export; the network is left as it is.
 
     Args:
-        example: at least two rows: a dimension of one would be taken for fixed.
+        example: at least two rows, as a dimension of one would be taken for fixed; saved programs carry it along.
         dimensions: names of the leading dimensions that may differ from call to call.
     """
     dynamic = {number: torch.export.Dim.DYNAMIC for number in range(len(dimensions))}
@@ -41,9 +41,12 @@ def traced(network: nn.Module, example: Tensor, dimensions: Sequence[str] = BATC
     try:
         torch.backends.mha.set_fastpath_enabled(False)  # one operator that holds a whole layer, unknown elsewhere
         with _quiet():
-            return torch.export.export(network.eval(), (example,), dynamic_shapes=(dynamic,))
+            program = torch.export.export(network.eval(), (example,), dynamic_shapes=(dynamic,))
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_path)
+    for node in program.graph.nodes:  # source lines and paths of this machine, which are nobody's business
+        node.meta.pop("stack_trace", None)
+    return program
 
 
 def to_onnx(
