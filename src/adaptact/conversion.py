@@ -36,7 +36,7 @@ def traced(network: nn.Module, example: Tensor, dimensions: Sequence[str] = BATC
         example: at least two rows, as a dimension of one would be taken for fixed; saved programs carry it along.
         dimensions: names of the leading dimensions that may differ from call to call.
     """
-    dynamic = {number: torch.export.Dim.DYNAMIC for number in range(len(dimensions))}
+    dynamic = dict.fromkeys(range(len(dimensions)), torch.export.Dim.DYNAMIC)
     fast_path = torch.backends.mha.get_fastpath_enabled()
     try:
         torch.backends.mha.set_fastpath_enabled(False)  # one operator that holds a whole layer, unknown elsewhere

@@ -16,9 +16,7 @@ from adaptact.surgery import named_activations
 from adaptact.training.cost import CALLS, LARGE_BATCH, ROUNDS, answers, interleaved, ratios, repeat, session_of
 
 
-def latency(
-    network: nn.Module, content: bytes, x: Tensor, dimensions: Sequence[str] = BATCH, rounds: int = ROUNDS
-) -> dict[str, Any] | None:
+def latency(network: nn.Module, content: bytes, x: Tensor, dimensions: Sequence[str] = BATCH) -> dict[str, Any] | None:
     """Times of an exported network and of the same one with GELU for every activation that learns.
 
     Args:
@@ -36,14 +34,16 @@ def latency(
     batches = {1: repeat(x, 1), LARGE_BATCH: repeat(x, LARGE_BATCH)}
     found = interleaved(
         {
-            name: {str(size): partial(answers, call, batch, CALLS if size == 1 else 3) for size, batch in batches.items()}
+            name: {
+                str(size): partial(answers, call, batch, CALLS if size == 1 else 3) for size, batch in batches.items()
+            }
             for name, call in arms.items()
         },
-        rounds,
+        ROUNDS,
     )
     compared = ratios(found, "gelu")
     return {
-        "rounds": rounds,
+        "rounds": ROUNDS,
         "threads": torch.get_num_threads(),
         "batch": {
             size: {

@@ -111,7 +111,9 @@ def _write(run: TrainedRun, rows: Rows, folder: Path, formats: list[str]) -> Exp
         raise UserError(
             f"the network of {run.folder} cannot be converted: {_first_line(error)}; debug=true shows where"
         ) from error
-    made = Export(folder, rows.source, "probability" if run.task == "classification" else "standard deviation of the target")
+    made = Export(
+        folder, rows.source, "probability" if run.task == "classification" else "standard deviation of the target"
+    )
     if model is not None:
         for key, value in about.items():
             model.metadata_props.add(key=key, value=value if isinstance(value, str) else _json(value))

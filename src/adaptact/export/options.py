@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from adaptact.errors import ConfigError, did_you_mean
 from adaptact.schema import option, types_of
@@ -52,6 +53,5 @@ def read_words(words: list[str]) -> Export:
         problems.append("run is missing: export run=<run folder>")
     if problems:
         raise ConfigError(problems)
-    run = given.pop("run")
-    assert run is not None
-    return Export(run=run, formats=list(dict.fromkeys(formats)), **given)
+    values: dict[str, Any] = {**given, "formats": list(dict.fromkeys(formats))}
+    return Export(**values)

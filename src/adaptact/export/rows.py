@@ -52,7 +52,9 @@ def real_rows(run: TrainedRun, source: str | None = None) -> Rows:
             f"an export is checked on the test rows of {run.folder}, and its data cannot be read: {error}; {way_out}"
         ) from None
     if digest != run.record.data["fingerprint"]:
-        raise UserError(f"the data has changed since {run.folder} was trained, on which an export is checked: {way_out}")
+        raise UserError(
+            f"the data has changed since {run.folder} was trained, on which an export is checked: {way_out}"
+        )
     places = _spread(len(x))
     stored = _stored(run, len(x))
     return Rows(
@@ -79,7 +81,7 @@ def _test_rows(run: TrainedRun) -> tuple[Tensor, str]:
 
 def _spread(rows: int) -> Tensor:
     """Row numbers from first to last, at most :data:`MOST_ROWS`."""
-    return torch.linspace(0, rows - 1, min(rows, MOST_ROWS)).round().long()
+    return torch.linspace(0, rows - 1, min(rows, MOST_ROWS), dtype=torch.float64).round().long()
 
 
 def _stored(run: TrainedRun, rows: int) -> np.ndarray | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from adaptact.layouts import Columns, Layout, Pixels, Tokens
 
 SCHEMA = 1
 FILE = "inputs.json"
-LAYOUTS: dict[str, type[Pixels] | type[Tokens]] = {"Pixels": Pixels, "Tokens": Tokens}
+LAYOUTS: dict[str, Callable[..., Layout]] = {"Pixels": Pixels, "Tokens": Tokens}
 
 
 @dataclass(frozen=True)
