@@ -20,6 +20,7 @@ JOBS = {
     "check-data": "look at a table before an hour is spent on it: leaks, blanks, drift, duplicates",
     "inspect": "look into a network: activations found, what will stand there, what cannot be swapped; model=vit",
     "predict": "score a new file with a trained run: run=<folder> input=new.csv",
+    "export": "a trained run as ONNX and torch.export, checked and timed: run=<folder>",
     "tensorboard": "open the dashboards of all runs on this machine (localhost)",
 }
 CONFIGURED = {"train", "check-data", "inspect"}  # take a whole configuration
@@ -28,6 +29,7 @@ OPTIONS = {  # have keys of their own beside it
     "report": ("adaptact.compare.options", "Presentation"),
     "tune": ("adaptact.compare.tuning", "Tuning"),
     "backtest": ("adaptact.compare.backtest_plan", "Backtest"),
+    "export": ("adaptact.export.options", "Export"),
 }
 
 

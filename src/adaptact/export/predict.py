@@ -81,18 +81,33 @@ def predict_file(
     return tally
 
 
-def _scored(run: TableRun, source: str, tally: Tally, on_rows: Callable[[int], object]) -> Iterator[pd.DataFrame]:
+def read_rows(run: TableRun, source: str, key: str = "input") -> Iterator[pd.DataFrame]:
+    """Raw rows of a file in chunks, with all columns that the run uses.
+
+    Args:
+        key: what the user typed to name the file, for messages.
+
+    Raises:
+        DataError: an unreadable file, a column that is missing.
+    """
     preparation = run.preparation
     assert isinstance(run.settings.data, config.Table)
     header: Literal["auto", "false"] = "auto" if preparation.form.header else "false"
     # how this file is written is detected anew; only what the columns mean is fixed
     options = replace(run.settings.data, path=source, header=header, encoding="auto", separator="auto")
     known = {column.name for column in preparation.roles.columns}
+    for number, (frame, _) in enumerate(chunks(source, options, known, key=key)):
+        if not number:
+            check_names(frame, run, f"{key}={source}")
+        yield frame
+
+
+def _scored(run: TableRun, source: str, tally: Tally, on_rows: Callable[[int], object]) -> Iterator[pd.DataFrame]:
+    preparation = run.preparation
     kept: list[pd.DataFrame] = []
-    for frame, _ in chunks(source, options, known, key="input"):
+    for frame in read_rows(run, source):
         if not tally.rows:
-            check_names(frame, run, source)
-            wanted = {*known, preparation.target}
+            wanted = {*(column.name for column in preparation.roles.columns), preparation.target}
             tally.extra = [name for name in frame.columns if name not in wanted]
         for name in preparation.roles.used:
             _look_at(frame[name], preparation.roles[name], preparation.profile[name], source, tally)
@@ -111,13 +126,13 @@ def _scored(run: TableRun, source: str, tally: Tally, on_rows: Callable[[int], o
             tally.drift[name] = value
 
 
-def check_names(frame: pd.DataFrame, run: TableRun, source: str) -> None:
-    """Raise DataError for a column that is not there, with its name."""
+def check_names(frame: pd.DataFrame, run: TableRun, where: str) -> None:
+    """Raise DataError for a column that is not there, with its name; ``where`` names the file."""
     missing = [name for name in run.preparation.roles.used if name not in frame.columns]
     if missing:
         others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise DataError(
-            f"input={source} has no column {missing[0]!r}{others}, which the run was trained on. "
+            f"{where} has no column {missing[0]!r}{others}, which the run was trained on. "
             f"{did_you_mean(missing[0], frame.columns)}"
         )
 

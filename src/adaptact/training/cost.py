@@ -6,9 +6,6 @@ in an order of its own, and a ratio is taken within the round.
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import io
 import random
 import statistics
 import time
@@ -23,8 +20,8 @@ from scipy import stats
 from torch import nn
 
 from adaptact import config
+from adaptact.conversion import require_onnx, session, to_onnx, traced
 from adaptact.data import Prepared
-from adaptact.errors import UserError
 from adaptact.surgery import param_groups
 from adaptact.training.build import build_network
 
@@ -58,7 +55,7 @@ def measure_costs(
     """
     size = min(arms[baseline].data.batch_size, len(prepared.parts["train"]))
     x, y = prepared.parts["train"].x[:size], prepared.parts["train"].y[:size]
-    large = _repeat(prepared.parts["test"].x, LARGE_BATCH)
+    large = repeat(prepared.parts["test"].x, LARGE_BATCH)
     one = large[:1]
     measures: dict[str, dict[str, Measure]] = {}
     for name, settings in arms.items():
@@ -73,12 +70,12 @@ def measure_costs(
                 if way == "compiled_":
                     fitted.compile()
                 own[f"{way}fit_time"] = partial(_fit, fitted, settings, prepared.task, x, y)
-            own[f"{way}latency"] = partial(_answers, call, one, CALLS)
-            own[f"{way}throughput"] = partial(_answers, call, large, 3)
+            own[f"{way}latency"] = partial(answers, call, one, CALLS)
+            own[f"{way}throughput"] = partial(answers, call, large, 3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the compiler
         found = interleaved(measures, rounds)
-    return {"rounds": rounds, "batch_size": size, "large_batch": LARGE_BATCH, "arms": _ratios(found, baseline)}
+    return {"rounds": rounds, "batch_size": size, "large_batch": LARGE_BATCH, "arms": ratios(found, baseline)}
 
 
 def _ways(build: Callable[[], nn.Module], ways: Sequence[str]) -> dict[str, Callable[[torch.Tensor], Any]]:
@@ -100,27 +97,22 @@ def _onnx_session(network: nn.Module) -> Callable[[torch.Tensor], Any]:
     Raises:
         UserError: ONNX or its runtime is not installed.
     """
-    if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxscript", "onnxruntime")):
-        raise UserError("compare.cost=[onnx] needs ONNX Runtime: make setup EXTRAS=dev,export")
-    sessions: dict[str, Any] = {}
+    require_onnx("compare.cost=[onnx]")
+    sessions: list[Callable[[torch.Tensor], Any]] = []
 
     def answer(x: torch.Tensor) -> Any:
         if not sessions:
-            import onnxruntime
-
-            with contextlib.redirect_stdout(io.StringIO()):  # the exporter reports its progress there
-                program = torch.onnx.export(
-                    network, (x.repeat_interleave(2, 0),), dynamo=True, dynamic_shapes=({0: torch.export.Dim("batch")},)
-                )
-            assert program is not None
-            content = program.model_proto.SerializeToString()
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = torch.get_num_threads()
-            sessions["it"] = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
-        session = sessions["it"]
-        return session.run(None, {session.get_inputs()[0].name: x.numpy()})
+            sessions.append(session_of(to_onnx(traced(network, x.repeat_interleave(2, 0))).SerializeToString()))
+        return sessions[0](x)
 
     return answer
+
+
+def session_of(content: bytes) -> Callable[[torch.Tensor], Any]:
+    """A model in ONNX Runtime as a function of a tensor."""
+    opened = session(content)
+    name = opened.get_inputs()[0].name
+    return lambda x: opened.run(None, {name: x.numpy()})
 
 
 def interleaved(measures: dict[str, dict[str, Measure]], rounds: int) -> dict[str, dict[str, list[dict[str, float]]]]:
@@ -138,7 +130,8 @@ def interleaved(measures: dict[str, dict[str, Measure]], rounds: int) -> dict[st
     return found
 
 
-def _ratios(found: dict[str, dict[str, list[dict[str, float]]]], baseline: str) -> dict[str, Any]:
+def ratios(found: dict[str, dict[str, list[dict[str, float]]]], baseline: str) -> dict[str, Any]:
+    """Per arm and measure the median ratio to the baseline within a round, its interval, and the medians themselves."""
     arms: dict[str, Any] = {}
     for name, kinds in found.items():
         arms[name] = {}
@@ -188,7 +181,8 @@ def _fit(network: nn.Module, settings: config.Config, task: str, x: torch.Tensor
 
 
 @torch.inference_mode()
-def _answers(network: Callable[[torch.Tensor], Any], x: torch.Tensor, calls: int) -> dict[str, float]:
+def answers(network: Callable[[torch.Tensor], Any], x: torch.Tensor, calls: int) -> dict[str, float]:
+    """Median and 95th percentile of a call, in milliseconds, and rows a second."""
     times = []
     for _ in range(calls):
         begun = time.perf_counter()
@@ -198,5 +192,6 @@ def _answers(network: Callable[[torch.Tensor], Any], x: torch.Tensor, calls: int
     return {"p50_ms": float(p50), "p95_ms": float(p95), "samples_per_second": 1000 * len(x) / float(p50)}
 
 
-def _repeat(x: torch.Tensor, rows: int) -> torch.Tensor:
+def repeat(x: torch.Tensor, rows: int) -> torch.Tensor:
+    """The first ``rows`` rows of ``x`` repeated without end."""
     return x[torch.arange(rows) % len(x)]

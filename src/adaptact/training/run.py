@@ -45,6 +45,7 @@ from adaptact.training.checkpoints import (
 )
 from adaptact.training.checks import check, monitored_metric
 from adaptact.training.decision import decision_of_run
+from adaptact.training.interface import Interface
 from adaptact.training.learner import Learner
 from adaptact.training.losses import balanced_weights
 from adaptact.training.references import references
@@ -341,7 +342,7 @@ def describe_run(
     *,
     quiet: bool = False,
 ) -> None:
-    """Write what is known before the first step: configuration, environment, preparation."""
+    """Write what is known before the first step: configuration, environment, what the network takes, preparation."""
     (folder / "checkpoints").mkdir(exist_ok=True)
     notes = [*prepared.notes, *notes]
     # Trust is given by a person at the command line, never by a file.
@@ -357,5 +358,6 @@ def describe_run(
         notes.append(f"auroc and average_precision are those of {prepared.labels[1]!r} against {prepared.labels[0]!r}")
     for note in [] if quiet else notes:
         print(f"note: {note}", file=sys.stderr)
+    Interface.of(prepared).save(folder)
     if prepared.preparation is not None:
         prepared.preparation.save(folder / "preparation")
