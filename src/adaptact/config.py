@@ -199,7 +199,24 @@ class ResNet(Model):
     dropout: float = option(0.0, "share of units dropped before the output", ge=0, lt=1)
 
 
-MODELS: dict[str, type[Model]] = {"mlp": MLP, "cnn": CNN, "resnet": ResNet, "tabm": TabM}
+@dataclass
+class TextTransformer(Model):
+    width: int = option(128, "units of each token", ge=1)
+    n_blocks: int = option(2, "blocks of attention and feed-forward layers", ge=1)
+    n_heads: int = option(4, "heads of attention; they divide the width", ge=1)
+    expansion: int = option(4, "units of a feed-forward layer, as a multiple of the width", ge=1)
+    dropout: float = option(0.3, "share of units dropped, of embeddings and after each layer", ge=0, lt=1)
+    token_dropout: float = option(0.1, "share of tokens that are as if unknown, in training only", ge=0, lt=1)
+
+
+MODELS: dict[str, type[Model]] = {
+    "mlp": MLP,
+    "cnn": CNN,
+    "resnet": ResNet,
+    "tabm": TabM,
+    "text_transformer": TextTransformer,
+}
+TEXT_MODELS = ("text_transformer",)
 
 # --- data ------------------------------------------------------------------------------------------------------
 
@@ -229,7 +246,9 @@ class Idx(Data):
 
 
 @dataclass
-class Table(Data):
+class Rows(Data):
+    """A file of one's own, a row per case, one column to predict: what tables and texts share."""
+
     path: str = option("", "the table: CSV, TSV (also .gz), Excel or Parquet")
     target: str = option("", "name of the column to predict")
     val_path: str | None = option(None, "a table of its own for validation; null takes rows of data.path")
@@ -242,26 +261,45 @@ class Table(Data):
     )
     sheet: str | None = option(None, "sheet of an Excel file; null: the first")
     missing: list[str] = option([], "further marks of a missing value, as in [unknown]")
-    drop: list[str] = option([], "columns to leave out")
-    numeric: list[str] = option([], "columns to treat as numbers")
-    categorical: list[str] = option([], "columns to treat as categories")
-    date: list[str] = option([], "columns to treat as dates: they become calendar parts")
-    text: list[str] = option([], "columns of free text; a table's network does not read them")
-    roles: str | None = option(None, "YAML file with lists numeric, categorical, date, text, drop")
     task: Literal["auto", "classification", "regression"] = option("auto", "auto: by the target's values")
     test_size: float = option(0.2, "share of rows for the test", gt=0, lt=1)
     group: str | None = option(None, "column whose values never stand in two parts, as customer or machine")
     time: str | None = option(None, "column of dates or numbers: the latest rows are for the test")
     folds: int | None = option(None, "k-fold: the test part is one of so many folds", ge=2)
     fold: int = option(0, "which fold, from 0", ge=0)
-    scaling: Literal["standard", "quantile"] = option("quantile", "how numbers are scaled, fitted on the training part")
-    max_categories: int = option(50, "rarer categories of a column share one slot beyond this many", ge=2)
     cost_fp: float | None = option(None, "two classes: cost of a false alarm; with cost_fn it sets the threshold", ge=0)
     cost_fn: float | None = option(None, "two classes: cost of a missed case", ge=0)
     threshold_metric: Literal["accuracy", "f1", "balanced_accuracy", "mcc"] = option(
         "f1", "two classes without costs: what the decision threshold is best at, on the validation part"
     )
     positive: str | None = option(None, "two classes: the label that is to be found; null: the second in order")
+
+
+@dataclass
+class Table(Rows):
+    drop: list[str] = option([], "columns to leave out")
+    numeric: list[str] = option([], "columns to treat as numbers")
+    categorical: list[str] = option([], "columns to treat as categories")
+    date: list[str] = option([], "columns to treat as dates: they become calendar parts")
+    text: list[str] = option([], "columns of free text; a table's network does not read them")
+    roles: str | None = option(None, "YAML file with lists numeric, categorical, date, text, drop")
+    scaling: Literal["standard", "quantile"] = option("quantile", "how numbers are scaled, fitted on the training part")
+    max_categories: int = option(50, "rarer categories of a column share one slot beyond this many", ge=2)
+
+
+@dataclass
+class Text(Rows):
+    """A column of texts, or several that are joined; or a folder with a subfolder of .txt files per class."""
+
+    path: str = option("", "CSV, TSV (also .gz), Excel or Parquet; or a folder with a subfolder of .txt files per class")
+    text: list[str] = option([], "column of the texts, or several that are joined, as in [title, body]")
+    vocabulary: int = option(4000, "tokens of the BPE tokenizer that is trained on the training part", ge=8)
+    max_length: int | None = option(
+        None, "tokens after which a text is cut; null: those of the longest training text, at most 256", ge=4
+    )
+    tokenizer: str | None = option(
+        None, "a pretrained one in place of it: tokenizer.json, or a folder that has one, as transformers saves it"
+    )
 
 
 @dataclass
@@ -289,6 +327,7 @@ DATA: dict[str, type[Data]] = {
     "fashion_mnist": Idx,
     "table": Table,
     "sample": Sample,
+    "text": Text,
     "custom": CustomData,
 }
 
@@ -467,14 +506,15 @@ def describe() -> Iterator[tuple[str, dataclasses.Field[Any], str]]:
 TABLE_ROLES = ("drop", "numeric", "categorical", "date", "text")
 
 
-def _table_contradictions(data: Table) -> list[str]:
+def _row_contradictions(data: Rows) -> list[str]:
     problems = []
-    for role in TABLE_ROLES:
+    lists = [role for role in TABLE_ROLES if hasattr(data, role)]
+    for role in lists:
         if data.target in getattr(data, role):
             problems.append(f"data.{role} names the target {data.target!r}; the target must stay out of it")
-    named = [name for role in TABLE_ROLES for name in getattr(data, role)]
+    named = [name for role in lists for name in getattr(data, role)]
     for name in sorted({name for name in named if named.count(name) > 1}):
-        roles = [f"data.{role}" for role in TABLE_ROLES if name in getattr(data, role)]
+        roles = [f"data.{role}" for role in lists if name in getattr(data, role)]
         problems.append(f"column {name!r} is named twice, in {' and in '.join(roles)}: choose one role")
     ways = [key for key in ("group", "time") if getattr(data, key) is not None]
     ways += ["folds"] if data.folds is not None and data.time is not None else []
@@ -505,9 +545,18 @@ def _contradictions(config: Config) -> list[str]:
             for key in ("path", "target")
             if not getattr(data, key)
         ]
-        problems += _table_contradictions(data)
-        if model.name not in ("mlp", "tabm"):
+        if model.name not in ("mlp", "tabm", *TEXT_MODELS):
             problems.append(f"model={model.name} reads images and data=table has none: use model=mlp")
+    if isinstance(data, Rows):
+        problems += _row_contradictions(data)
+    if isinstance(data, Text):
+        problems += [] if data.path else ["data.path is missing: data=text needs data.path=my.csv, or a folder"]
+        if model.name not in TEXT_MODELS:
+            problems.append(f"model={model.name} reads no texts: with data=text use model={' or '.join(TEXT_MODELS)}")
+    elif model.name in TEXT_MODELS:
+        problems.append(f"model={model.name} reads texts and data={data.name} has none: use data=text")
+    if isinstance(model, TextTransformer) and model.width % model.n_heads:
+        problems.append(f"model.n_heads={model.n_heads} does not divide model.width={model.width}: choose another")
     trainer = config.trainer
     if trainer.devices > 1 and trainer.strategy == "auto":
         problems.append(f"trainer.devices={trainer.devices} needs a strategy: use trainer=ddp")
@@ -520,7 +569,7 @@ def _contradictions(config: Config) -> list[str]:
     if isinstance(model, ResNet) and (model.depth - 2) % 6:
         near = max(8, round((model.depth - 2) / 6) * 6 + 2)
         problems.append(f"model.depth must be 6 n + 2, not {model.depth}; the nearest is {near}")
-    if data.name in ("breast_cancer", "wine", "diabetes") and model.name not in ("mlp", "tabm"):
+    if data.name in ("breast_cancer", "wine", "diabetes") and model.name not in ("mlp", "tabm", *TEXT_MODELS):
         problems.append(f"model={model.name} reads images and data={data.name} has none: use model=mlp")
     if model.name == "tabm" and data.name in ("digits", "mnist", "fashion_mnist"):
         problems.append(f"model=tabm reads tables and data={data.name} has images: use model=cnn")

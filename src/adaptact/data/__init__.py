@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 from adaptact import config
 from adaptact.data.parts import PARTS, Part, Prepared
 from adaptact.trust import import_trusted
 
-__all__ = ["PARTS", "Part", "Prepared", "load"]
+__all__ = ["PARTS", "Part", "Prepared", "load", "readers"]
 
 
 def load(options: config.Data, trust: str | None = None) -> Prepared:
@@ -19,6 +21,10 @@ def load(options: config.Data, trust: str | None = None) -> Prepared:
         from adaptact.data import table
 
         return table.load(options)
+    if isinstance(options, config.Text):
+        from adaptact.data import text
+
+        return text.load(options)
     if isinstance(options, config.Idx):
         from adaptact.data import idx
 
@@ -32,3 +38,20 @@ def load(options: config.Data, trust: str | None = None) -> Prepared:
 
     assert isinstance(options, config.Bundled)
     return bundled.load(options)
+
+
+def readers(options: config.Data) -> tuple[ModuleType, ModuleType] | None:
+    """For data of a user's own files the modules that read and that check it; None for other data.
+
+    The first has ``read_and_split(options) -> raw`` and ``prepare(raw, options)``, the second ``findings(raw, options)``
+    and ``report(raw, options)``.
+    """
+    if isinstance(options, config.Table):
+        from adaptact.data import checking, table
+
+        return table, checking
+    if isinstance(options, config.Text):
+        from adaptact.data import text, text_checking
+
+        return text, text_checking
+    return None

@@ -18,7 +18,7 @@ MOST_FOLDS = 20
 
 
 def split_table(
-    frame: pd.DataFrame, y: np.ndarray, task: Task, labels: list[str], options: config.Table, roles: Roles
+    frame: pd.DataFrame, y: np.ndarray, task: Task, labels: list[str], options: config.Rows, roles: Roles
 ) -> tuple[Rows, list[str]]:
     """Row numbers of train, val and test (those without a file of their own), and what a person should know.
 
@@ -42,7 +42,7 @@ def repeated(frame: pd.DataFrame, y: np.ndarray, roles: Roles) -> np.ndarray:
 
 
 def _by_units(
-    frame: pd.DataFrame, y: np.ndarray, task: Task, labels: list[str], options: config.Table, roles: Roles
+    frame: pd.DataFrame, y: np.ndarray, task: Task, labels: list[str], options: config.Rows, roles: Roles
 ) -> tuple[Rows, list[str]]:
     twins = repeated(frame, y, roles)
     notes = []
@@ -115,7 +115,7 @@ def connected(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return pd.factorize(connected_components(graph, directed=False)[1][:n])[0]
 
 
-def by_group(units: np.ndarray, y: np.ndarray, task: Task, options: config.Table) -> Rows:
+def by_group(units: np.ndarray, y: np.ndarray, task: Task, options: config.Rows) -> Rows:
     """Whole groups, near the asked shares and, for classes, near the same share of each class."""
     parts: Rows = {}
     rest = np.arange(len(y))
@@ -134,7 +134,7 @@ def by_group(units: np.ndarray, y: np.ndarray, task: Task, options: config.Table
     return {"train": rest, **parts}
 
 
-def by_fold(units: np.ndarray, y: np.ndarray, task: Task, labels: list[str], options: config.Table) -> Rows:
+def by_fold(units: np.ndarray, y: np.ndarray, task: Task, labels: list[str], options: config.Rows) -> Rows:
     """Test: fold ``data.fold`` of ``data.folds``; validation: ``data.val_size`` of all rows, from the others."""
     assert options.folds is not None
     n_units = len(np.unique(units))
@@ -214,7 +214,7 @@ def latest(when: np.ndarray, count: int) -> np.ndarray:
     return when >= np.sort(when)[min(len(when) - 1, len(when) - count)]
 
 
-def by_time(column: pd.Series, options: config.Table) -> Rows:
+def by_time(column: pd.Series, options: config.Rows) -> Rows:
     """Test: the latest rows; validation: the latest of the others. Rows of one moment stay together."""
     when = moments(column)
     order = np.sort(when)

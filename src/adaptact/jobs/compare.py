@@ -97,7 +97,7 @@ def load(settings: config.Config, options: Comparison) -> tuple[Prepared, bool]:
     fixed = len(tests[0]) == len(tests[-1]) and bool((tests[0].y == tests[-1].y).all())
     fixed = fixed and tests[0].x.shape == tests[-1].x.shape and getattr(settings.data, "folds", None) is None
     official = isinstance(settings.data, config.Idx) or getattr(settings.data, "test_path", None) is not None
-    return found[0], official or (fixed and isinstance(settings.data, (config.CustomData, config.Table)))
+    return found[0], official or (fixed and isinstance(settings.data, (config.CustomData, config.Rows)))
 
 
 def checks(settings: dict[str, config.Config], prepared: Prepared) -> None:
@@ -169,12 +169,15 @@ def plan_of(
 
 def data_warnings(options: config.Data) -> list[dict[str, Any]]:
     """What `make check-data` warns of, for the report."""
-    if not isinstance(options, config.Table):
-        return []
-    from adaptact.data import checking, table
+    from adaptact import data
+    from adaptact.data.checking import INFO
 
-    found = checking.findings(table.read_and_split(options), options)
-    kept = [f for f in found if f.level != checking.INFO]
+    readers = data.readers(options)
+    if readers is None:
+        return []
+    reader, checker = readers
+    found = checker.findings(reader.read_and_split(options), options)
+    kept = [f for f in found if f.level != INFO]
     return [{"kind": f.kind, "column": f.column, "detail": f.detail, "advice": f.advice} for f in kept]
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from adaptact import clock, config
+from adaptact import clock
 from adaptact.config import Config
 from adaptact.errors import UserError
 from adaptact.launcher import Outcome
@@ -83,18 +83,20 @@ def after_sweep(outcomes: list[Outcome]) -> None:
 
 
 def load(settings: Config) -> tuple[Prepared, list[str]]:
-    """The data, and what a person should know about a table before the training."""
+    """The data, and what a person should know about a table or texts before the training."""
     from adaptact import data
 
-    if not isinstance(settings.data, config.Table) or settings.resume is not None:
+    readers = data.readers(settings.data)
+    if readers is None or settings.resume is not None:
         return data.load(settings.data, settings.trust), []
-    from adaptact.data import checking, table
+    from adaptact.data.checking import INFO
     from adaptact.training.checks import check_target
 
-    raw = table.read_and_split(settings.data)
+    reader, checker = readers
+    raw = reader.read_and_split(settings.data)
     check_target(settings, raw)  # before the preparation and its imports
-    found = [f for f in checking.findings(raw, settings.data) if f.level != checking.INFO]
-    return table.prepare(raw, settings.data), [f"{finding.detail}: {finding.advice}" for finding in found]
+    found = [f for f in checker.findings(raw, settings.data) if f.level != INFO]
+    return reader.prepare(raw, settings.data), [f"{finding.detail}: {finding.advice}" for finding in found]
 
 
 def results_table(record: Record) -> Table:

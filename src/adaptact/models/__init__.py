@@ -11,15 +11,23 @@ from typing import Any
 from torch import nn
 
 from adaptact.errors import ConfigError, did_you_mean
-from adaptact.layouts import Columns, Layout, Pixels
+from adaptact.layouts import Columns, Layout, Pixels, Tokens
 from adaptact.models.cnn import cnn
 from adaptact.models.mlp import mlp
 from adaptact.models.pixels import FromPixels
 from adaptact.models.resnet import resnet
 from adaptact.models.tabm import tabm
+from adaptact.models.text_transformer import text_transformer
 
-MODELS: dict[str, Callable[..., nn.Module]] = {"mlp": mlp, "cnn": cnn, "resnet": resnet, "tabm": tabm}
-READS: dict[str, type] = {"mlp": Columns, "tabm": Columns}  # the layout that a builder asks for; others need none
+MODELS: dict[str, Callable[..., nn.Module]] = {
+    "mlp": mlp,
+    "cnn": cnn,
+    "resnet": resnet,
+    "tabm": tabm,
+    "text_transformer": text_transformer,
+}
+# the layout that a builder asks for; others need none
+READS: dict[str, type] = {"mlp": Columns, "tabm": Columns, "text_transformer": Tokens}
 
 
 def build(
@@ -45,4 +53,4 @@ def build(
         raise ConfigError([f"model={name}: {error}"]) from None
 
 
-__all__ = ["MODELS", "READS", "build", "cnn", "mlp", "resnet", "tabm"]
+__all__ = ["MODELS", "READS", "build", "cnn", "mlp", "resnet", "tabm", "text_transformer"]

@@ -24,7 +24,9 @@ from torch import nn
 
 from adaptact import config
 from adaptact.data import Prepared
+from adaptact.data.lengths import trimmed
 from adaptact.errors import UserError
+from adaptact.layouts import Layout, Tokens
 from adaptact.surgery import param_groups
 from adaptact.training.build import build_network
 
@@ -57,9 +59,9 @@ def measure_costs(
         and milliseconds.
     """
     size = min(arms[baseline].data.batch_size, len(prepared.parts["train"]))
-    x, y = prepared.parts["train"].x[:size], prepared.parts["train"].y[:size]
-    large = _repeat(prepared.parts["test"].x, LARGE_BATCH)
-    one = large[:1]
+    x, y = trimmed(prepared.parts["train"].x[:size], prepared.layout), prepared.parts["train"].y[:size]
+    large = trimmed(_repeat(prepared.parts["test"].x, LARGE_BATCH), prepared.layout)
+    one = trimmed(large[:1], prepared.layout)
     measures: dict[str, dict[str, Measure]] = {}
     for name, settings in arms.items():
 
@@ -67,7 +69,7 @@ def measure_costs(
             return build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.layout)
 
         own = measures[name] = {}
-        for way, call in _ways(network, ways).items():
+        for way, call in _ways(network, ways, large[:2], prepared.layout).items():
             if way != "onnx_":
                 fitted = network()
                 if way == "compiled_":
@@ -81,7 +83,9 @@ def measure_costs(
     return {"rounds": rounds, "batch_size": size, "large_batch": LARGE_BATCH, "arms": _ratios(found, baseline)}
 
 
-def _ways(build: Callable[[], nn.Module], ways: Sequence[str]) -> dict[str, Callable[[torch.Tensor], Any]]:
+def _ways(
+    build: Callable[[], nn.Module], ways: Sequence[str], example: torch.Tensor, layout: Layout | None
+) -> dict[str, Callable[[torch.Tensor], Any]]:
     """What answers, by the prefix of its measures."""
     eager = build().eval()
     found: dict[str, Callable[[torch.Tensor], Any]] = {"": eager}
@@ -90,11 +94,13 @@ def _ways(build: Callable[[], nn.Module], ways: Sequence[str]) -> dict[str, Call
         compiled.compile()
         found["compiled_"] = compiled
     if "onnx" in ways:
-        found["onnx_"] = _onnx_session(eager)
+        found["onnx_"] = _onnx_session(eager, example, layout)
     return found
 
 
-def _onnx_session(network: nn.Module) -> Callable[[torch.Tensor], Any]:
+def _onnx_session(
+    network: nn.Module, example: torch.Tensor, layout: Layout | None
+) -> Callable[[torch.Tensor], Any]:
     """The network in ONNX Runtime, exported at the first call.
 
     Raises:
@@ -108,10 +114,11 @@ def _onnx_session(network: nn.Module) -> Callable[[torch.Tensor], Any]:
         if not sessions:
             import onnxruntime
 
+            sizes = {0: torch.export.Dim("batch")}
+            if isinstance(layout, Tokens):
+                sizes[1] = torch.export.Dim("length", max=example.shape[1])
             with contextlib.redirect_stdout(io.StringIO()):  # the exporter reports its progress there
-                program = torch.onnx.export(
-                    network, (x.repeat_interleave(2, 0),), dynamo=True, dynamic_shapes=({0: torch.export.Dim("batch")},)
-                )
+                program = torch.onnx.export(network, (example,), dynamo=True, dynamic_shapes=(sizes,))
             assert program is not None
             content = program.model_proto.SerializeToString()
             options = onnxruntime.SessionOptions()

@@ -1,4 +1,5 @@
-"""What other kinds of model reach on the same rows: gradient boosting and a linear model, in seconds.
+"""What other kinds of model reach on the same rows: gradient boosting and a linear model, in seconds; of texts one of
+the words and letters that occur.
 
 If boosting wins by a mile, a company should know before it argues about activations.
 """
@@ -15,13 +16,14 @@ import torch
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from adaptact.data import Prepared
 from adaptact.data.parts import fingerprint
-from adaptact.layouts import Columns
+from adaptact.layouts import Columns, Tokens
 from adaptact.training.metrics import classification_metrics, regression_metrics
 
 MOST_BOOSTED_CODES = 255  # of a category column, scikit-learn's limit
@@ -29,7 +31,7 @@ _FITTED: dict[str, list[dict[str, Any]]] = {}  # of the last split
 
 
 def references(prepared: Prepared) -> list[dict[str, Any]]:
-    """Name, metrics on val and test, and seconds of each; scikit-learn's defaults. Empty for other inputs than rows.
+    """Name, metrics on val and test, and seconds of each; scikit-learn's defaults. Empty for images.
 
     Fitted once per split: the runs of a sweep that share one share what was found.
     """
@@ -39,12 +41,13 @@ def references(prepared: Prepared) -> list[dict[str, Any]]:
     key = fingerprint([piece.numpy() for part in prepared.parts.values() for piece in (part.x, part.y)])
     if key not in _FITTED:
         _FITTED.clear()
-        _FITTED[key] = _fit(prepared, train.x.numpy(), train.y.numpy())
+        _FITTED[key] = _fit(prepared)
     return copy.deepcopy(_FITTED[key])
 
 
-def _fit(prepared: Prepared, x: np.ndarray, y: np.ndarray) -> list[dict[str, Any]]:
+def _fit(prepared: Prepared) -> list[dict[str, Any]]:
     found = []
+    x, y = inputs(prepared, "train"), prepared.parts["train"].y.numpy()
     for name, model in models(prepared).items():
         begun = time.perf_counter()
         with warnings.catch_warnings():
@@ -55,8 +58,19 @@ def _fit(prepared: Prepared, x: np.ndarray, y: np.ndarray) -> list[dict[str, Any
     return found
 
 
+def inputs(prepared: Prepared, part: str) -> Any:
+    """What a reference is given: rows of numbers, or the texts themselves."""
+    return prepared.texts[part] if prepared.texts else prepared.parts[part].x.numpy()
+
+
 def models(prepared: Prepared) -> dict[str, Any]:
     layout = prepared.layout
+    if isinstance(layout, Tokens):
+        words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+        letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True, max_features=100_000)
+        union = FeatureUnion([("words", words), ("letters", letters)])
+        linear = RidgeCV(np.logspace(-3, 3, 7)) if prepared.task == "regression" else LogisticRegression(C=10)
+        return {"linear (TF-IDF)": make_pipeline(union, linear)}
     width = prepared.input_shape[0]
     cardinalities = layout.cardinalities if isinstance(layout, Columns) else ()
     codes = list(range(width - len(cardinalities), width))
@@ -75,12 +89,12 @@ def models(prepared: Prepared) -> dict[str, Any]:
 def evaluate(model: Any, prepared: Prepared, part: str) -> dict[str, float]:
     rows = prepared.parts[part]
     if prepared.task == "regression":
-        predicted = torch.from_numpy(np.asarray(model.predict(rows.x.numpy()), dtype=np.float64))
+        predicted = torch.from_numpy(np.asarray(model.predict(inputs(prepared, part)), dtype=np.float64))
         found = regression_metrics(
             predicted * prepared.scale + prepared.center, rows.y.double() * prepared.scale + prepared.center
         )
     else:
         probabilities = np.full((len(rows), prepared.n_outputs), 1e-15)
-        probabilities[:, model.classes_] = np.clip(model.predict_proba(rows.x.numpy()), 1e-15, 1)
+        probabilities[:, model.classes_] = np.clip(model.predict_proba(inputs(prepared, part)), 1e-15, 1)
         found = classification_metrics(torch.from_numpy(np.log(probabilities)), rows.y)
     return {name: value.item() for name, value in found.items()}
