@@ -39,12 +39,14 @@ def without_padding(x: Tensor, layout: Layout | None) -> Tensor:
 def by_length(order: Tensor, lengths: Tensor, batch_size: int, generator: torch.Generator) -> list[Tensor]:
     """Cut an order of rows into batches of similar length.
 
-    Of each pool of :data:`POOL` batches the rows are sorted by length, those of equal length in their order. All
-    batches but the last are full, as without lengths; the full ones then come in a random order.
+    Of each pool of about :data:`POOL` batches the rows are sorted by length, those of equal length in their order.
+    All batches but the last are full, as without lengths; the full ones then come in a random order.
     """
     batches: list[Tensor] = []
     rest: list[Tensor] = []
-    for pool in order.split(POOL * batch_size):
+    n_batches = -(-len(order) // batch_size)
+    n_pools = max(1, round(n_batches / POOL))
+    for pool in order.split(-(-n_batches // n_pools) * batch_size):
         ranked = pool[lengths[pool].argsort(stable=True)]
         full, left = divmod(len(pool), batch_size)
         if left:  # rows of similar length too, and of another length each time

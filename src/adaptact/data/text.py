@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,10 +20,10 @@ from adaptact.data.reading import SHIFT_JIS, Format, detect_encoding, read
 from adaptact.data.roles import Column, Roles
 from adaptact.data.splits import check, split_table
 from adaptact.data.table import KEYS, Cells, Raw, cells_of, name_of, without_blank_targets
-from adaptact.data.tokens import TextPreparation, joined, library
+from adaptact.data.tokens import FILE, TextPreparation, joined, library
 from adaptact.errors import ConfigError, DataError, did_you_mean
 
-FILE, TEXT, LABEL = "file", "text", "label"  # columns of a folder
+TEXT, LABEL = "text", "label"  # columns of a folder, beside the files' names
 
 
 def load(options: config.Text) -> Prepared:
@@ -82,8 +82,6 @@ def prepare(raw: Raw, options: config.Text) -> Prepared:
         center=center,
         scale=scale,
     )
-    if Path(options.path).is_dir():
-        preparation.identifiers.append(FILE)
     import torch
 
     parts, cut = {}, {}
@@ -196,6 +194,21 @@ def read_folder(path: str, encoding: str = "auto", key: str = "data.path") -> tu
         }
     )
     return frame, form
+
+
+def unlabelled(path: str, column: str, rows: int) -> Iterator[tuple[pd.DataFrame, Format]]:
+    """The .txt files of a folder and its subfolders, so many at once, as a table of their names and their texts.
+
+    Raises:
+        DataError: no such files, or one that cannot be read.
+    """
+    files = text_files(Path(path))
+    if not files:
+        raise DataError(f"input={path} is a folder without .txt files")
+    for first in range(0, len(files), rows):
+        some = files[first : first + rows]
+        texts, form = read_files(some, key="input")
+        yield pd.DataFrame({FILE: [file.relative_to(path).as_posix() for file in some], column: texts}), form
 
 
 def text_files(folder: Path) -> list[Path]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 SCHEMA = 1
+FILE = "file"  # column of the names of text files
 LONGEST = 256  # tokens of a text, unless data.max_length says otherwise
 PAD, UNKNOWN, START = "[PAD]", "[UNK]", "[CLS]"  # numbers 0, 1 and 2 of a tokenizer of ours
 SPACE = "▁"
@@ -42,7 +43,6 @@ class TextPreparation:
 
     Args:
         columns: of the texts, joined in this order.
-        identifiers: columns that name a row where files are scored.
         max_length: tokens after which a text is cut.
     """
 
@@ -59,7 +59,6 @@ class TextPreparation:
     pad: int
     unknown: int
     special: list[int]
-    identifiers: list[str] = dataclasses.field(default_factory=list)
 
     @classmethod
     def fit(
@@ -130,10 +129,14 @@ class TextPreparation:
 
     @property
     def roles(self) -> Roles:
-        """The columns that a file to be scored has."""
-        return Roles(
-            [Column(name, "text") for name in self.columns] + [Column(name, "identifier") for name in self.identifiers]
-        )
+        """What a file to be scored may have: the texts, and the name of the file that each came from."""
+        names = [] if FILE in self.columns else [Column(FILE, "identifier")]
+        return Roles([Column(name, "text") for name in self.columns] + names)
+
+    @property
+    def needed(self) -> list[str]:
+        """The columns without which a file cannot be scored."""
+        return self.columns
 
     def save(self, folder: Path) -> None:
         """``tokenizer.json`` and ``texts.json``: nothing in them is executed when loaded."""

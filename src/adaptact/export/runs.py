@@ -11,7 +11,9 @@ import torch
 from torch import nn
 
 from adaptact import config, records
+from adaptact.data.lengths import outputs_of
 from adaptact.data.preparation import TablePreparation
+from adaptact.data.tokens import TextPreparation
 from adaptact.errors import ConfigError, UserError
 from adaptact.training.checkpoints import fitted_network
 
@@ -26,7 +28,7 @@ class TableRun:
     settings: config.Config
     record: records.Record
     network: nn.Module
-    preparation: TablePreparation
+    preparation: TablePreparation | TextPreparation
 
     @classmethod
     def load(cls, folder: Path, trust: str | None = None) -> TableRun:
@@ -40,9 +42,10 @@ class TableRun:
         """
         record = records.Record.load(folder)
         settings = load_settings(folder, trust)
-        if not isinstance(settings.data, config.Table):
+        if not isinstance(settings.data, config.Rows):
             raise UserError(f"{folder} was trained on {record.data['name']}, which is no table: it cannot score a file")
-        preparation = TablePreparation.load(folder / "preparation")
+        kind = TextPreparation if isinstance(settings.data, config.Text) else TablePreparation
+        preparation = kind.load(folder / "preparation")
         n_outputs = len(preparation.labels) if preparation.task == "classification" else 1
         network = fitted_network(folder, settings, (preparation.width,), n_outputs, preparation.layout)
         return cls(folder, settings, record, network, preparation)
@@ -51,7 +54,7 @@ class TableRun:
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
         """Probabilities of shape (rows, classes), or values of shape (rows,) in the target's unit, in float64."""
         x = self.preparation.transform(frame)
-        outputs = torch.cat([self.network(batch) for batch in x.split(BATCH_ROWS)]).double()
+        outputs = outputs_of(self.network, x, self.preparation.layout, BATCH_ROWS).double()
         if self.preparation.task == "classification":
             return outputs.softmax(dim=1).numpy()
         return (outputs.squeeze(-1) * self.preparation.scale + self.preparation.center).numpy()
