@@ -45,6 +45,9 @@ def read_and_split(options: config.Text) -> Raw:
     given = {part: path for part, path in paths if path}
     frame, form = read_texts(options.path, options)
     cells = cells_of(frame, form, options, lambda columns: _roles(columns, options))
+    if not cells.frame[options.text].notna().to_numpy().any():
+        names = ", ".join(map(repr, options.text))
+        raise DataError(f"{options.path} has no text in {names}, only blank cells: name another column by data.text")
     roles, notes = Roles([Column(name, "text") for name in options.text]), list(cells.notes)
     alike = cells.frame.assign(**{name: cells.frame[name].map(bare, na_action="ignore") for name in options.text})
     rows, more = split_table(alike, cells.y, cells.task, cells.labels, options, cells.roles)
@@ -56,9 +59,6 @@ def read_and_split(options: config.Text) -> Raw:
             frames[part], ys[part] = _other_file(given[part], part, cells, options, notes)
             # a class may be absent from a test file: what it lacks cannot be mended by splitting in another way
             check({part: np.arange(len(ys[part]))}, ys[part], cells.task if part == "val" else "regression", cells.labels)
-    if not any(text.strip() for text in joined(frames["train"], options.text)):
-        names = ", ".join(map(repr, options.text))
-        raise DataError(f"{options.path} has no text in {names}, only blank cells: name another column by data.text")
     notes.append(f"{Path(options.path).name} was read as {form}")
     return Raw(cells.task, cells.labels, frames, ys, roles, form, _digest(given.values(), options), notes)
 

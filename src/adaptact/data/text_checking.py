@@ -196,13 +196,14 @@ def _leaks(texts: dict[str, list[str]], raw: Raw) -> list[Finding]:
     except ValueError:  # no snippet is in two texts
         return []
     found = []
+    snippets = counter.get_feature_names_out()
     for number, label in enumerate(raw.labels):
         scores = {part: _separation(seen[part], y[part] == number) for part in seen}
-        best = int(np.nanargmax(np.minimum(scores["train"], scores["val"])))
-        score = min(scores["train"][best], scores["val"][best])
+        both = np.minimum(scores["train"], scores["val"])
+        best = max(np.flatnonzero(both == both.max()), key=lambda place: len(snippets[place].strip()))
+        score = both[best]
         if score >= LEAK_SCORE:
-            snippet = counter.get_feature_names_out()[best]
-            detail = f"the letters {snippet!r} alone tell the class {label!r} with AUROC {score:.3f} on texts not seen"
+            detail = f"the letters {str(snippets[best])!r} alone tell the class {label!r} with AUROC {score:.3f} on texts not seen"
             advice = "do the texts contain the answer, as a mark that was added afterwards? If so, take it out"
             found.append(Finding("leak", None, detail, advice))
             if len(raw.labels) == 2:  # the same snippet tells the other one
