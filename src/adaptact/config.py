@@ -291,7 +291,9 @@ class Table(Rows):
 class Text(Rows):
     """A column of texts, or several that are joined; or a folder with a subfolder of .txt files per class."""
 
-    path: str = option("", "CSV, TSV (also .gz), Excel or Parquet; or a folder with a subfolder of .txt files per class")
+    path: str = option(
+        "", "CSV, TSV (also .gz), Excel or Parquet; or a folder with a subfolder of .txt files per class"
+    )
     text: list[str] = option([], "column of the texts, or several that are joined, as in [title, body]")
     vocabulary: int = option(4000, "tokens of the BPE tokenizer that is trained on the training part", ge=8)
     max_length: int | None = option(

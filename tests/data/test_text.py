@@ -156,9 +156,7 @@ def test_a_tokenizer_never_sees_validation_or_test_texts(csv: Path, tmp_path: Pa
 def test_files_of_their_own_are_the_parts(csv: Path, tmp_path: Path) -> None:
     for name, seed in (("val", 1), ("test", 2)):
         messages(40, seed=seed).to_csv(tmp_path / f"{name}.csv", index=False)
-    raw = text.read_and_split(
-        options(csv, val_path=str(tmp_path / "val.csv"), test_path=str(tmp_path / "test.csv"))
-    )
+    raw = text.read_and_split(options(csv, val_path=str(tmp_path / "val.csv"), test_path=str(tmp_path / "test.csv")))
     assert joined(raw.frames["test"], ["本文"]) == messages(40, seed=2)["本文"].tolist()
     assert len(raw.y["train"]) == 300
     folders = [write_folder(tmp_path / f"f{n}", messages(30, seed=n)) for n in range(2)]
@@ -260,7 +258,7 @@ def test_odd_texts_are_counted(csv: Path) -> None:
 
 def test_whole_texts_in_japanese_french_and_emoji_are_not_called_broken(csv: Path) -> None:
     frame = messages(200)
-    frame.loc[::2, "本文"] = [f"Où êtes-vous ? Ça va – “très bien”… naïve Ærø ñandú ÜÖÄß {i} 👨‍👩‍👧" for i in range(100)]
+    frame.loc[::2, "本文"] = [f"Où êtes-vous ? Ça va – “très bien”… naïve Ærø ÜÖÄß {i} 👨‍👩‍👧" for i in range(100)]
     assert "encoding" not in found(frame, csv)
 
 

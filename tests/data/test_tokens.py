@@ -87,8 +87,9 @@ def test_joined_words_become_one_token_and_scripts_stay_apart() -> None:
 
 def test_the_same_texts_give_the_same_tokens_in_another_process() -> None:
     code = (
-        "from texts import messages; from adaptact.data.tokens import train_tokenizer\n"
-        "import hashlib; print(hashlib.sha256(train_tokenizer(list(messages(200)['本文']), 150).to_str().encode()).hexdigest())"
+        "from texts import messages; from adaptact.data.tokens import train_tokenizer; import hashlib\n"
+        "made = train_tokenizer(list(messages(200)['本文']), 150).to_str()\n"
+        "print(hashlib.sha256(made.encode()).hexdigest())"
     )
     path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
     found = {
@@ -127,7 +128,7 @@ def test_it_is_kept_without_pickles_and_says_the_same(known: TextPreparation, tm
     known.save(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["texts.json", "tokenizer.json"]
     again = TextPreparation.load(tmp_path)
-    some = list(messages(30, seed=3)["本文"]) + ["", "[PAD]", "long " * 300]
+    some = [*messages(30, seed=3)["本文"], "", "[PAD]", "long " * 300]
     for one, other in zip(known.encode(some), again.encode(some), strict=True):
         assert (one == other).all()
     assert again.layout == known.layout

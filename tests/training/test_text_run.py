@@ -1,4 +1,4 @@
-"""A run on texts from end to end: trained, evaluated by length, kept in order, disturbed, scored again from its folder."""
+"""A run on texts from end to end: trained, evaluated by length, kept in order, disturbed, scored from its folder."""
 
 from __future__ import annotations
 
@@ -81,7 +81,9 @@ def test_references_read_the_texts_of_the_training_part_alone(run: TableRun) -> 
     x = prepared.parts["test"].x.clone()
     x[:, 0] = 3
     other = {**prepared.parts, "test": data.Part(x, prepared.parts["test"].y)}
-    again = references(Prepared("t", "classification", other, "0", prepared.labels, layout=prepared.layout, texts=changed))
+    again = references(
+        Prepared("t", "classification", other, "0", prepared.labels, layout=prepared.layout, texts=changed)
+    )
     assert again[0]["metrics"]["val"] == first["val"]
     assert again[0]["metrics"]["test"]["auroc"] == pytest.approx(0.5)
 
@@ -139,7 +141,7 @@ def test_new_texts_are_scored_in_their_order_whatever_their_file(run: TableRun, 
         "a.csv": lambda p: new.to_csv(p, index=False),
         "b.csv": lambda p: new.to_csv(p, index=False, sep=";", encoding="cp932"),
         "c.xlsx": lambda p: new.to_excel(p, index=False),
-        "d.parquet": lambda p: new.to_parquet(p),
+        "d.parquet": new.to_parquet,
     }.items():
         write(tmp_path / name)
         found, tally = score(run, tmp_path / name)

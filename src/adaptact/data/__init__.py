@@ -43,8 +43,8 @@ def load(options: config.Data, trust: str | None = None) -> Prepared:
 def readers(options: config.Data) -> tuple[ModuleType, ModuleType] | None:
     """For data of a user's own files the modules that read and that check it; None for other data.
 
-    The first has ``read_and_split(options) -> raw`` and ``prepare(raw, options)``, the second ``findings(raw, options)``
-    and ``report(raw, options)``.
+    The first has ``read_and_split(options) -> raw`` and ``prepare(raw, options)``, the second
+    ``findings(raw, options)`` and ``report(raw, options)``.
     """
     if isinstance(options, config.Table):
         from adaptact.data import checking, table

@@ -84,7 +84,7 @@ def report(raw: Raw, options: config.Table) -> dict[str, Any]:
     }
 
 
-def unusable(options: config.Table, message: str) -> dict[str, Any]:
+def unusable(options: config.Rows, message: str) -> dict[str, Any]:
     """The report of a table that could not be read or split at all."""
     found = Finding("unusable", None, message, "mend this first, then check again", SEVERE)
     return {

@@ -101,7 +101,7 @@ def _opener(path: str) -> Open:
 
 
 def clean(frame: pd.DataFrame, marks: set[str], texts: Collection[str] = ()) -> pd.DataFrame:
-    """Trimmed cells, NaN where one is a mark of a missing value; in ``texts`` only nothing is missing: ? is an answer."""
+    """Trimmed cells, NaN where one is a mark of a missing value; in the columns ``texts`` a mark is a text."""
 
     def column(name: str, cells: pd.Series) -> pd.Series:
         if is_plain(cells):
@@ -329,9 +329,7 @@ def _is_number(cell: str) -> bool:
 # --- other kinds -------------------------------------------------------------------------------------------------
 
 
-def excel(
-    path: str, options: config.Rows, known: set[str] | None, where: str
-) -> Iterator[tuple[pd.DataFrame, Format]]:
+def excel(path: str, options: config.Rows, known: set[str] | None, where: str) -> Iterator[tuple[pd.DataFrame, Format]]:
     with Path(path).open("rb"):
         pass
     sheet: Any = options.sheet if options.sheet is not None else 0

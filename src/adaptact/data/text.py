@@ -1,4 +1,4 @@
-"""Texts of one's own: a column of a table, or a folder with a subfolder of .txt files per class. Read, split, prepare."""
+"""Texts of one's own: a column of a table, or a folder of .txt files. Read, split, prepare."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,9 @@ def read_and_split(options: config.Text) -> Raw:
         if part in given:
             frames[part], ys[part] = _other_file(given[part], part, cells, options, notes)
             # a class may be absent from a test file: what it lacks cannot be mended by splitting in another way
-            check({part: np.arange(len(ys[part]))}, ys[part], cells.task if part == "val" else "regression", cells.labels)
+            check(
+                {part: np.arange(len(ys[part]))}, ys[part], cells.task if part == "val" else "regression", cells.labels
+            )
     notes.append(f"{Path(options.path).name} was read as {form}")
     return Raw(cells.task, cells.labels, frames, ys, roles, form, _digest(given.values(), options), notes)
 
@@ -222,7 +225,7 @@ def read_files(files: Sequence[Path], encoding: str = "auto", key: str = "data.p
     for file in files:
         try:
             content = file.read_bytes()
-            found = detect_encoding(lambda file=file: file.open("rb"), f"{key}: {file}") if encoding == "auto" else encoding
+            found = detect_encoding(partial(file.open, "rb"), f"{key}: {file}") if encoding == "auto" else encoding
             found = "cp932" if found.lower() in SHIFT_JIS else found
             texts.append(content.decode("utf-8-sig" if found == "utf-8" else found))
         except OSError as error:

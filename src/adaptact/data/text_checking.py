@@ -35,7 +35,7 @@ from adaptact.data.tokens import joined
 NGRAMS = (2, 4)  # letters of a snippet that may give the answer away
 LEAK_ROWS = 4_000
 SEEN_IN = 0.01  # of the training texts, at least, to be looked at
-MANY = 0.05  # share of texts from which on a finding is a warning
+MANY, SOME = 0.05, 0.01  # share of texts from which on a finding is a warning; of the worse ones
 REPLACEMENT = "\ufffd"
 LENGTH = Column("length", "numeric")
 
@@ -118,7 +118,7 @@ def _broken(texts: dict[str, list[str]]) -> list[Finding]:
         return []
     detail = f"{len(broken)} of {len(every):,} texts have broken letters, as in {_shown(broken[0])}"
     advice = "the file was saved or read in a wrong encoding: export it again as UTF-8, or set data.encoding"
-    return [Finding("encoding", None, detail, advice, WARNING)]
+    return [Finding("encoding", None, detail, advice, WARNING if len(broken) > SOME * len(every) else INFO)]
 
 
 def _misread(run: str) -> bool:
@@ -157,7 +157,7 @@ def _copies(texts: dict[str, list[str]], raw: Raw) -> list[Finding]:
         count = int(labels.loc[labels["nunique"] > 1, "size"].sum())
         if count:
             detail = f"{count} texts ({count / len(y):.1%}) also stand there with another label"
-            level = WARNING if count > 0.01 * len(y) else INFO
+            level = WARNING if count > SOME * len(y) else INFO
             found.append(Finding("label_noise", None, detail, "no model can tell these apart: check the labels", level))
     return found
 
@@ -203,7 +203,8 @@ def _leaks(texts: dict[str, list[str]], raw: Raw) -> list[Finding]:
         best = max(np.flatnonzero(both == both.max()), key=lambda place: len(snippets[place].strip()))
         score = both[best]
         if score >= LEAK_SCORE:
-            detail = f"the letters {str(snippets[best])!r} alone tell the class {label!r} with AUROC {score:.3f} on texts not seen"
+            snippet = str(snippets[best])
+            detail = f"{snippet!r} alone tells the class {label!r} with AUROC {score:.3f} on texts that were not seen"
             advice = "do the texts contain the answer, as a mark that was added afterwards? If so, take it out"
             found.append(Finding("leak", None, detail, advice))
             if len(raw.labels) == 2:  # the same snippet tells the other one

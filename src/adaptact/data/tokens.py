@@ -293,7 +293,9 @@ def read_tokenizer(path: str) -> tuple[Tokenizer, int, int]:
             f"data.tokenizer={path} is no tokenizer that can be read: {' '.join(str(error).split())[:200]}"
         ) from None
     pad = next((numbers[n] for n in (names.get("pad_token"), *PADS) if n in numbers), None)
-    unknown = next((numbers[n] for n in (names.get("unk_token"), *UNKNOWNS) if n in numbers and numbers[n] != pad), None)
+    unknown = next(
+        (numbers[n] for n in (names.get("unk_token"), *UNKNOWNS) if n in numbers and numbers[n] != pad), None
+    )
     if pad is None or unknown is None:
         lacking = "padding" if pad is None else "unknown pieces of a text"
         raise DataError(f"data.tokenizer={path} has no token for {lacking}: add one, or leave data.tokenizer out")

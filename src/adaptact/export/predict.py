@@ -157,7 +157,9 @@ def _look_at_texts(frame: pd.DataFrame, preparation: TextPreparation, tally: Tal
     tokens, cut = preparation.encode(texts)
     tally.texts[f"are longer than {preparation.max_length} tokens and were cut"] += int(cut.sum())
     tally.texts["are empty"] += sum(not text.strip() for text in texts)
-    tally.texts["have letters or words that the tokenizer does not know"] += int((tokens == preparation.unknown).any(axis=1).sum())
+    tally.texts["have letters or words that the tokenizer does not know"] += int(
+        (tokens == preparation.unknown).any(axis=1).sum()
+    )
 
 
 def scored(run: TableRun, frame: pd.DataFrame, first: int = 0) -> pd.DataFrame:

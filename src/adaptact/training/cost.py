@@ -98,9 +98,7 @@ def _ways(
     return found
 
 
-def _onnx_session(
-    network: nn.Module, example: torch.Tensor, layout: Layout | None
-) -> Callable[[torch.Tensor], Any]:
+def _onnx_session(network: nn.Module, example: torch.Tensor, layout: Layout | None) -> Callable[[torch.Tensor], Any]:
     """The network in ONNX Runtime, exported at the first call.
 
     Raises:

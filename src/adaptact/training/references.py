@@ -35,7 +35,6 @@ def references(prepared: Prepared) -> list[dict[str, Any]]:
 
     Fitted once per split: the runs of a sweep that share one share what was found.
     """
-    train = prepared.parts["train"]
     if len(prepared.input_shape) != 1 or not all(part.x.isfinite().all() for part in prepared.parts.values()):
         return []
     key = fingerprint([piece.numpy() for part in prepared.parts.values() for piece in (part.x, part.y)])
