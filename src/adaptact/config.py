@@ -391,7 +391,7 @@ class Config:
     )
     focal_gamma: float = option(2.0, "how much more, with imbalance=focal", gt=0)
     references: bool = option(
-        True, "tables: also fit gradient boosting and a linear model on the same rows, in seconds"
+        True, "tables and texts: also fit gradient boosting or a linear model on the same rows, in seconds"
     )
     activation_warmup_epochs: int = option(0, "epochs during which activation parameters stay at their start", ge=0)
     activation_penalty: float = option(

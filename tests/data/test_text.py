@@ -116,6 +116,7 @@ def test_several_columns_are_joined(csv: Path) -> None:
 def test_equal_texts_never_stand_in_two_parts(csv: Path) -> None:
     frame = messages()
     copies = frame.sample(120, random_state=0).assign(本文=lambda f: f["本文"].str.replace("ＡＢＣ", "abc") + "  ")
+    copies.loc[copies.index[:20], "評価"] = "悪い"  # whatever their label
     pd.concat([frame, copies]).to_csv(csv, index=False)
     for seed in range(3):
         raw = text.read_and_split(options(csv, split_seed=seed))

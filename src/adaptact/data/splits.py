@@ -18,9 +18,18 @@ MOST_FOLDS = 20
 
 
 def split_table(
-    frame: pd.DataFrame, y: np.ndarray, task: Task, labels: list[str], options: config.Rows, roles: Roles
+    frame: pd.DataFrame,
+    y: np.ndarray,
+    task: Task,
+    labels: list[str],
+    options: config.Rows,
+    roles: Roles,
+    twins: np.ndarray | None = None,
 ) -> tuple[Rows, list[str]]:
     """Row numbers of train, val and test (those without a file of their own), and what a person should know.
+
+    Args:
+        twins: (rows,) the same number for rows that are to stay together; by default as :func:`repeated` says.
 
     Raises:
         DataError: a split that leaves a part or a class of it empty.
@@ -29,7 +38,8 @@ def split_table(
         rows = by_time(frame[options.time], options)
         notes = [_time_note(frame[options.time], rows)]
     else:
-        rows, notes = _by_units(frame, y, task, labels, options, roles)
+        twins = repeated(frame, y, roles) if twins is None else twins
+        rows, notes = _by_units(frame, y, task, labels, options, twins)
     check(rows, y, task, labels)
     return rows, notes
 
@@ -42,9 +52,8 @@ def repeated(frame: pd.DataFrame, y: np.ndarray, roles: Roles) -> np.ndarray:
 
 
 def _by_units(
-    frame: pd.DataFrame, y: np.ndarray, task: Task, labels: list[str], options: config.Rows, roles: Roles
+    frame: pd.DataFrame, y: np.ndarray, task: Task, labels: list[str], options: config.Rows, twins: np.ndarray
 ) -> tuple[Rows, list[str]]:
-    twins = repeated(frame, y, roles)
     notes = []
     spare = len(y) - len(np.unique(twins))
     if spare:
@@ -73,12 +82,17 @@ def _by_units(
 
 
 def by_size(units: np.ndarray, y: np.ndarray, task: Task, shares: dict[str, float], seed: int) -> Rows:
-    """Whole units, stratified by class: each in random order to the first part that it does not overfill."""
+    """Whole units, stratified by class: each in random order to the first part that it does not overfill.
+
+    A unit of several classes goes where the first of them puts it.
+    """
     generator = np.random.default_rng(seed)
     part_of = np.full(units.max() + 1, "train", dtype=object)
+    placed = np.zeros(units.max() + 1, dtype=bool)
     for number in np.unique(y) if task == "classification" else [None]:
         mine = units if number is None else units[y == number]
-        names, sizes = np.unique(mine, return_counts=True)
+        names, sizes = np.unique(mine[~placed[mine]], return_counts=True)
+        placed[names] = True
         room = {part: max(1, round(share * len(mine))) for part, share in shares.items()}
         left = len(names)
         for place in generator.permutation(len(names)):

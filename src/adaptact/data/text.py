@@ -7,7 +7,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from adaptact import config
 from adaptact.data import targets
 from adaptact.data.download import sha256
 from adaptact.data.parts import Part, Prepared, classes, standardize, values
-from adaptact.data.reading import SHIFT_JIS, Format, detect_encoding, read
+from adaptact.data.reading import SHIFT_JIS, Format, Open, detect_encoding, read
 from adaptact.data.roles import Column, Roles
 from adaptact.data.splits import check, split_table
 from adaptact.data.table import KEYS, Cells, Raw, cells_of, name_of, without_blank_targets
@@ -50,8 +49,8 @@ def read_and_split(options: config.Text) -> Raw:
         names = ", ".join(map(repr, options.text))
         raise DataError(f"{options.path} has no text in {names}, only blank cells: name another column by data.text")
     roles, notes = Roles([Column(name, "text") for name in options.text]), list(cells.notes)
-    alike = cells.frame.assign(**{name: cells.frame[name].map(bare, na_action="ignore") for name in options.text})
-    rows, more = split_table(alike, cells.y, cells.task, cells.labels, options, cells.roles)
+    twins = pd.factorize(pd.Series(map(bare, joined(cells.frame, options.text))))[0]
+    rows, more = split_table(cells.frame, cells.y, cells.task, cells.labels, options, cells.roles, twins)
     notes += more
     frames = {part: cells.frame[options.text].iloc[index].reset_index(drop=True) for part, index in rows.items()}
     ys = {part: cells.y[index] for part, index in rows.items()}
@@ -225,7 +224,7 @@ def read_files(files: Sequence[Path], encoding: str = "auto", key: str = "data.p
     for file in files:
         try:
             content = file.read_bytes()
-            found = detect_encoding(partial(file.open, "rb"), f"{key}: {file}") if encoding == "auto" else encoding
+            found = detect_encoding(_opener(file), f"{key}: {file}") if encoding == "auto" else encoding
             found = "cp932" if found.lower() in SHIFT_JIS else found
             texts.append(content.decode("utf-8-sig" if found == "utf-8" else found))
         except OSError as error:
@@ -235,6 +234,10 @@ def read_files(files: Sequence[Path], encoding: str = "auto", key: str = "data.p
         used["utf-8" if content.isascii() else found] += 1
     encodings = ", ".join(f"{count:,} {name}" for name, count in used.most_common())
     return texts, Format(f"text files ({encodings})", "")
+
+
+def _opener(file: Path) -> Open:
+    return lambda: file.open("rb")
 
 
 def _roles(frame: pd.DataFrame, options: config.Text) -> Roles:

@@ -146,9 +146,8 @@ def _copies(texts: dict[str, list[str]], raw: Raw) -> list[Finding]:
     spare = int(every.duplicated().sum())
     advice = "equal ones stand in the same part of the split; remove them if they are copies by mistake"
     found += _share("duplicate", spare, len(every), "repeat another one", advice)
-    same = every.groupby([every, y]).ngroup() if raw.task == "classification" else every.groupby(every).ngroup()
-    several = parts.groupby(same).nunique()
-    straddling = int(same.isin(several.index[several > 1]).sum())
+    several = parts.groupby(every).nunique()
+    straddling = int(every.isin(several.index[several > 1]).sum())
     if straddling:
         detail = f"{straddling} texts stand in more than one of the given files"
         found.append(Finding("duplicate", None, detail, "remove from the training file what is in the test file"))
