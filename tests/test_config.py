@@ -48,6 +48,7 @@ DEPARTURES: dict[str, dict[str, Any]] = {
     "data/table": {"batch_size": 128},
     "optimizer/adamw_tables": {"lr": 3e-3},  # measured on three sets, on validation rows
     "trainer/cpu": {"accelerator": "cpu"},
+    "trainer/texts": {"max_epochs": 15, "early_stopping_patience": 5},
     "trainer/gpu": {"accelerator": "gpu"},
     "trainer/ddp": {"devices": 2, "strategy": "ddp"},
     "trainer/fsdp": {"accelerator": "gpu", "devices": 2, "strategy": "fsdp"},
@@ -56,6 +57,7 @@ DEPARTURES: dict[str, dict[str, Any]] = {
 }
 TABLE = {"name": "table", "path": "my.csv", "target": "churn"}
 PICTURES = {"name": "image_folder", "root": "my/pictures"}
+TEXT = {"name": "text", "path": "my.csv", "text": ["message"], "target": "label"}
 CUSTOM = {"name": "custom", "target_class": "mine.Data"}
 
 
@@ -99,6 +101,8 @@ def with_file(file: Path) -> dict[str, Any]:
         return raw({"data": options | CUSTOM, "trust": "mine"})
     if file.stem == "image_folder":
         options |= PICTURES
+    if file.stem == "text":
+        return raw({"data": options | TEXT, "model": {"name": "text_transformer"}})
     if file.stem == "timm":
         options |= {"architecture": "resnet18"}
     reads = {"tabm": {"data": TABLE}, "none": {}}.get(file.stem, {})
@@ -343,6 +347,14 @@ NEAR = [
     ({"data": {**TABLE, "drop": ["churn"]}}, ["data.drop", "churn"]),
     ({"data": {**TABLE, "numeric": ["age"], "categorical": ["age"]}}, ["'age'", "data.numeric", "data.categorical"]),
     ({"data": TABLE, "model": {"name": "cnn"}}, ["model=cnn", "model=mlp"]),
+    ({"data": TEXT, "model": {"name": "mlp"}}, ["model=mlp", "data=text", "model=text_transformer"]),
+    ({"data": TEXT, "model": {"name": "cnn"}}, ["model=cnn", "data=text"]),
+    ({"data": TABLE, "model": {"name": "text_transformer"}}, ["model=text_transformer", "data=table", "data=text"]),
+    ({"model": {"name": "text_transformer"}}, ["model=text_transformer", "data=digits", "data=text"]),
+    ({"data": {"name": "wine"}, "model": {"name": "text_transformer"}}, ["model=text_transformer", "data=wine"]),
+    ({"data": {**TEXT, "path": ""}, "model": {"name": "text_transformer"}}, ["data.path is missing"]),
+    ({"data": {**TEXT, "text": ["label"]}, "model": {"name": "text_transformer"}}, ["data.text", "'label'"]),
+    ({"data": TEXT, "model": {"name": "text_transformer", "width": 9, "n_heads": 2}}, ["n_heads=2", "width=9"]),
     ({"data": {"name": "wine"}, "model": {"name": "resnet"}}, ["model=resnet", "data=wine", "model=mlp"]),
     ({"data": {"name": "image_folder"}}, ["data.root is missing"]),
     ({"data": {**PICTURES, "group_pattern": "(a"}}, ["data.group_pattern", "(a"]),
@@ -463,11 +475,14 @@ def configurations(draw: Callable[[st.SearchStrategy[Any]], Any]) -> dict[str, A
         apart = {"name", "kind", "depth", "val_size", "test_size", "devices", "strategy", "folds", "fold", *SPLITS}
         fields = [f for f in dataclasses.fields(cls) if f.name not in apart]
         plain[group] = {f.name: draw(values_of(f, hints[f.name])) for f in fields} | choice
-        plain[group] |= {"path": "a b,c.csv", "target": "解約"} if issubclass(cls, config.Table) else {}
+        plain[group] |= {"path": "a b,c.csv", "target": "解約"} if issubclass(cls, config.Rows) else {}
         plain[group] |= PICTURES if cls is config.ImageFolder else {}
         plain[group] |= {"val_size": draw(st.floats(0.01, 0.4))} if group == "data" else {}
     if plain["model"]["name"] == "tabm" and plain["data"]["name"] in IMAGES:
         plain["model"] = {"name": "mlp"}
+    if (plain["data"]["name"] == "text") is not (plain["model"]["name"] == "text_transformer"):
+        plain["model"] = {"name": "text_transformer" if plain["data"]["name"] == "text" else "mlp"}
+    plain["model"] |= {"n_heads": 1} if plain["model"]["name"] == "text_transformer" else {}
     return plain | {"seed": draw(st.integers(0, 2**31)), "debug": draw(st.booleans())}
 
 

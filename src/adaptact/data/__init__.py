@@ -22,6 +22,10 @@ def load(options: config.Data, trust: str | None = None) -> Prepared:
         from adaptact.data import table
 
         return table.load(options)
+    if isinstance(options, config.Text):
+        from adaptact.data import text
+
+        return text.load(options)
     if isinstance(options, config.Idx):
         from adaptact.data import idx
 
@@ -57,4 +61,8 @@ def readers(options: config.Data) -> tuple[ModuleType, ModuleType] | None:
         from adaptact.data import image_checking, image_folder
 
         return image_folder, image_checking
+    if isinstance(options, config.Text):
+        from adaptact.data import text, text_checking
+
+        return text, text_checking
     return None

@@ -100,6 +100,11 @@ class TablePreparation:
         return torch.from_numpy(np.ascontiguousarray(dense, dtype=np.float32))
 
     @property
+    def needed(self) -> list[str]:
+        """The columns without which a file cannot be scored."""
+        return self.roles.used
+
+    @property
     def layout(self) -> Columns:
         """How the rows of :meth:`transform` are laid out."""
         n_flags = self.width - len(self.bins) - len(self.cardinalities)

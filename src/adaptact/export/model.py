@@ -11,7 +11,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from adaptact import records
+from adaptact import config, records
 from adaptact.activations import learned_values
 from adaptact.conversion import BATCH, require_onnx, session, to_onnx, traced
+from adaptact.data.image_preparation import ImagePreparation
+from adaptact.data.tokens import TextPreparation
 from adaptact.errors import UserError
 from adaptact.export.latency import latency
-from adaptact.export.recipe import recipe
+from adaptact.export.recipe import recipe, text_recipe
 from adaptact.export.rows import Rows
 from adaptact.export.runs import TableRun, TrainedRun
 from adaptact.layouts import Columns, Pixels, Tokens
@@ -72,7 +74,7 @@ class Export:
 
 
 def export_run(run: TrainedRun, rows: Rows, folder: Path, formats: list[str]) -> Export:
-    """Write the files of ``formats``, ``preparation.json`` for a table, and ``export.json``: all of them or none.
+    """Write the files of ``formats``, ``preparation.json`` for raw rows, and ``export.json``: all of them or none.
 
     Args:
         rows: to hold the exported models against the network.
@@ -140,7 +142,7 @@ def _write(run: TrainedRun, rows: Rows, folder: Path, formats: list[str]) -> Exp
             "bytes": buffer.getbuffer().nbytes,
             **_checked(run, rows, lambda x: loaded(x).detach().numpy(), "torch"),
         }
-    if isinstance(run, TableRun):
+    if "preparation" in about:
         records.write_json(folder / PREPARATION, about["preparation"])
         made.files[PREPARATION] = {"bytes": (folder / PREPARATION).stat().st_size}
     plain = {
@@ -201,7 +203,10 @@ def description(run: TrainedRun) -> dict[str, Any]:
     if run.task == "regression":
         about["target"] = {"center": run.interface.center, "scale": run.interface.scale}
     if isinstance(run, TableRun):
-        about["preparation"] = recipe(run.preparation)
+        prepared = run.preparation
+        about["preparation"] = text_recipe(prepared) if isinstance(prepared, TextPreparation) else recipe(prepared)
+    elif isinstance(run.settings.data, config.ImageFolder):
+        about["preparation"] = asdict(ImagePreparation.load(run.folder / "preparation"))
     return about
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,27 @@ from adaptact.data.cells import NUMERIC, SIGNS, THOUSANDS
 from adaptact.data.preparation import TablePreparation, sources
 from adaptact.data.reading import MISSING
 from adaptact.data.roles import Column
+from adaptact.data.tokens import TextPreparation
 
 SCHEMA = 1
+
+
+def text_recipe(preparation: TextPreparation) -> dict[str, Any]:
+    """How a text becomes tokens.
+
+    Returns:
+        "columns": of a row, joined in this order by a line break; "max_length": tokens after which a text is cut;
+        "pad" and "unknown": their numbers; "tokenizer": the content of a tokenizer.json of the library tokenizers.
+    """
+    return {
+        "schema": SCHEMA,
+        "kind": "text",
+        "columns": preparation.columns,
+        "max_length": preparation.max_length,
+        "pad": preparation.pad,
+        "unknown": preparation.unknown,
+        "tokenizer": json.loads(preparation.tokenizer.to_str()),
+    }
 
 
 def recipe(preparation: TablePreparation) -> dict[str, Any]:

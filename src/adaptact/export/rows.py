@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adaptact import config, data
+from adaptact import data
 from adaptact.errors import DataError, UserError
 from adaptact.export.predict import read_rows
 from adaptact.export.runs import TableRun, TrainedRun
@@ -70,10 +70,9 @@ def as_input(x: Tensor, run: TrainedRun) -> Tensor:
 def _test_rows(run: TrainedRun) -> tuple[Tensor, str]:
     """Inputs of the test part, and the fingerprint of the data."""
     if isinstance(run, TableRun):
-        from adaptact.data import table
-
-        assert isinstance(run.settings.data, config.Table)
-        raw = table.read_and_split(run.settings.data)
+        readers = data.readers(run.settings.data)
+        assert readers is not None
+        raw = readers[0].read_and_split(run.settings.data)
         return run.preparation.transform(raw.frames["test"]), raw.fingerprint  # as the run prepares, not as anew
     prepared = data.load(run.settings.data, run.settings.trust)
     return prepared.parts["test"].x, prepared.fingerprint

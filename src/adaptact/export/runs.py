@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from adaptact import config, records
+from adaptact.data.lengths import outputs_of
 from adaptact.data.preparation import TablePreparation
+from adaptact.data.tokens import TextPreparation
 from adaptact.errors import ConfigError, UserError
 from adaptact.training.checkpoints import fitted_network
 from adaptact.training.interface import Interface
@@ -42,7 +44,7 @@ class TrainedRun:
     @torch.inference_mode()
     def answers(self, x: Tensor) -> np.ndarray:
         """Probabilities of shape (rows, classes), or values of shape (rows,) in the target's unit, in float64."""
-        outputs = torch.cat([self.network(batch) for batch in x.split(BATCH_ROWS)]).double()
+        outputs = outputs_of(self.network, x, self.interface.layout, BATCH_ROWS).double()
         if self.task == "classification":
             return outputs.softmax(dim=1).numpy()
         return (outputs.squeeze(-1) * self.interface.scale + self.interface.center).numpy()
@@ -50,9 +52,9 @@ class TrainedRun:
 
 @dataclass(frozen=True)
 class TableRun(TrainedRun):
-    """A run on a table, with its preparation: it scores raw rows."""
+    """A run on a table or on texts in one, with its preparation: it scores raw rows."""
 
-    preparation: TablePreparation
+    preparation: TablePreparation | TextPreparation
 
     @classmethod
     def load(cls, folder: Path, trust: str | None = None) -> TableRun:
@@ -85,8 +87,9 @@ def load_run(folder: Path, trust: str | None = None) -> TrainedRun:
     settings = load_settings(folder, trust)
     make: Any = TrainedRun
     more: dict[str, Any] = {}
-    if isinstance(settings.data, config.Table):
-        preparation = TablePreparation.load(folder / "preparation")
+    if isinstance(settings.data, config.Rows):
+        kind = TextPreparation if isinstance(settings.data, config.Text) else TablePreparation
+        preparation = kind.load(folder / "preparation")
         n_outputs = len(preparation.labels) if preparation.task == "classification" else 1
         interface = Interface(
             (preparation.width,), n_outputs, preparation.layout, preparation.center, preparation.scale

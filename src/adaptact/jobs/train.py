@@ -83,7 +83,7 @@ def after_sweep(outcomes: list[Outcome]) -> None:
 
 
 def load(settings: Config) -> tuple[Prepared, list[str]]:
-    """The data, and what a person should know about a table or pictures before the training."""
+    """The data, and what a person should know about a table, texts or pictures before the training."""
     from adaptact import data
 
     readers = data.readers(settings.data)

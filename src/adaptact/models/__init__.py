@@ -18,6 +18,7 @@ from adaptact.models.mlp import mlp
 from adaptact.models.pixels import FromPixels
 from adaptact.models.resnet import resnet
 from adaptact.models.tabm import tabm
+from adaptact.models.text_transformer import text_transformer
 from adaptact.models.timm import timm
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
@@ -25,12 +26,19 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "cnn": cnn,
     "resnet": resnet,
     "tabm": tabm,
+    "text_transformer": text_transformer,
     "timm": timm,
     **dict.fromkeys(("hf_image", "efficientnet", "vit", "convnext", "hf_resnet"), hf_image),
     **dict.fromkeys(("hf_text", "bert"), hf_text),
 }
 # the layout that a builder asks for; others need none
-READS: dict[Callable[..., nn.Module], type] = {mlp: Columns, tabm: Columns, hf_image: Pixels, hf_text: Tokens}
+READS: dict[Callable[..., nn.Module], type] = {
+    mlp: Columns,
+    tabm: Columns,
+    hf_image: Pixels,
+    hf_text: Tokens,
+    text_transformer: Tokens,
+}
 
 
 def build(

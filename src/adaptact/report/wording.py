@@ -187,6 +187,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "finding_constant": ("constant", "値が一つしかない"),
     "finding_identifier": ("identifier", "識別子"),
     "finding_text": ("text", "自由記述"),
+    "finding_empty": ("empty texts", "空の文"),
+    "finding_encoding": ("broken letters", "文字化け"),
+    "finding_letters": ("unknown letters", "学習用データにない文字"),
+    "finding_truncated": ("texts that were cut", "長すぎて切られた文"),
     "card_title": ("Model card: {data}", "モデルカード：{data}"),
     "card_intro": (
         "{model} with the activation {activation}; the run is in {folder}. Of the arm to use by the verdict it is the run that is "
@@ -236,11 +240,13 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "noise": ("noise of so many standard deviations", "ノイズ（標準偏差の倍数）"),
     "missing_cells": ("a share of the cells unknown", "欠損（セルの割合）"),
     "covered": ("a share of the image covered", "隠蔽（画像の面積の割合）"),
+    "masked": ("a share of the tokens of a text unknown", "伏せた語（トークンの割合）"),
     "disturbance": ("disturbance", "乱れ"),
     "undisturbed": ("none", "なし"),
     "kind_noise": ("noise {strength}", "ノイズ {strength}"),
     "kind_missing": ("missing {strength}", "欠損 {strength}"),
     "kind_covered": ("covered {strength}", "隠蔽 {strength}"),
+    "kind_masked": ("masked {strength}", "伏せ {strength}"),
     "p_value": (
         "Per year, at {decisions} decisions{costs}, {retrainings} trainings and {compute} per hour of computing, all in your "
         "currency. The interval is that of the verdict; the chance is that a year brings more than it costs.",

@@ -89,8 +89,9 @@ def without_checkpoint(settings: config.Config) -> config.Config:
 
 def example_of(input_shape: tuple[int, ...], layout: Layout | None = None, rows: int = 2) -> torch.Tensor:
     """Rows that a network of this input can read: zeros, or texts of unknown words."""
-    fill = layout.unknown if isinstance(layout, Tokens) else 0
-    return torch.full((rows, *input_shape), fill, dtype=torch.long if fill else torch.float32)
+    if isinstance(layout, Tokens):
+        return torch.full((rows, *input_shape), layout.unknown, dtype=torch.int32)
+    return torch.zeros(rows, *input_shape)
 
 
 def swap(network: nn.Module, settings: config.Config, example: torch.Tensor) -> list[Replacement]:

@@ -20,8 +20,10 @@ from scipy import stats
 from torch import nn
 
 from adaptact import config
-from adaptact.conversion import require_onnx, session, to_onnx, traced
+from adaptact.conversion import BATCH, require_onnx, session, to_onnx, traced
 from adaptact.data import Prepared
+from adaptact.data.lengths import trimmed
+from adaptact.layouts import Layout, Tokens
 from adaptact.surgery import param_groups
 from adaptact.training.build import build_network
 
@@ -54,9 +56,9 @@ def measure_costs(
         and milliseconds.
     """
     size = min(arms[baseline].data.batch_size, len(prepared.parts["train"]))
-    x, y = prepared.parts["train"].x[:size], prepared.parts["train"].y[:size]
-    large = repeat(prepared.parts["test"].x, LARGE_BATCH)
-    one = large[:1]
+    x, y = trimmed(prepared.parts["train"].x[:size], prepared.layout), prepared.parts["train"].y[:size]
+    large = trimmed(repeat(prepared.parts["test"].x, LARGE_BATCH), prepared.layout)
+    one = trimmed(large[:1], prepared.layout)
     measures: dict[str, dict[str, Measure]] = {}
     for name, settings in arms.items():
 
@@ -64,7 +66,7 @@ def measure_costs(
             return build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.layout)
 
         own = measures[name] = {}
-        for way, call in _ways(network, ways).items():
+        for way, call in _ways(network, ways, large[:2], prepared.layout).items():
             if way != "onnx_":
                 fitted = network()
                 if way == "compiled_":
@@ -78,7 +80,9 @@ def measure_costs(
     return {"rounds": rounds, "batch_size": size, "large_batch": LARGE_BATCH, "arms": ratios(found, baseline)}
 
 
-def _ways(build: Callable[[], nn.Module], ways: Sequence[str]) -> dict[str, Callable[[torch.Tensor], Any]]:
+def _ways(
+    build: Callable[[], nn.Module], ways: Sequence[str], example: torch.Tensor, layout: Layout | None
+) -> dict[str, Callable[[torch.Tensor], Any]]:
     """What answers, by the prefix of its measures."""
     eager = build().eval()
     found: dict[str, Callable[[torch.Tensor], Any]] = {"": eager}
@@ -87,11 +91,11 @@ def _ways(build: Callable[[], nn.Module], ways: Sequence[str]) -> dict[str, Call
         compiled.compile()
         found["compiled_"] = compiled
     if "onnx" in ways:
-        found["onnx_"] = _onnx_session(eager)
+        found["onnx_"] = _onnx_session(eager, example, layout)
     return found
 
 
-def _onnx_session(network: nn.Module) -> Callable[[torch.Tensor], Any]:
+def _onnx_session(network: nn.Module, example: torch.Tensor, layout: Layout | None) -> Callable[[torch.Tensor], Any]:
     """The network in ONNX Runtime, exported at the first call.
 
     Raises:
@@ -102,7 +106,9 @@ def _onnx_session(network: nn.Module) -> Callable[[torch.Tensor], Any]:
 
     def answer(x: torch.Tensor) -> Any:
         if not sessions:
-            sessions.append(session_of(to_onnx(traced(network, x.repeat_interleave(2, 0))).SerializeToString()))
+            dimensions = (*BATCH, "length") if isinstance(layout, Tokens) else BATCH
+            program = traced(network, example, dimensions)
+            sessions.append(session_of(to_onnx(program, dimensions=dimensions).SerializeToString()))
         return sessions[0](x)
 
     return answer

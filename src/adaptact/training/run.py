@@ -30,6 +30,7 @@ from adaptact.callbacks.progress import ProgressLine
 from adaptact.callbacks.sites import curves, describe_layers, observe
 from adaptact.callbacks.stability import StabilityMonitor
 from adaptact.data import Prepared
+from adaptact.data.lengths import trimmed, without_padding
 from adaptact.data.module import DataModule
 from adaptact.errors import UserError
 from adaptact.surgery import named_activations
@@ -176,11 +177,13 @@ def train(
         for part in parts:
             metrics[part] = summary.evaluate(trainer, learner, module, part)
             outputs, targets = summary.collected(learner)
-            predictions[part] = (outputs.cpu().numpy(), targets.cpu().numpy())
+            back = module.order_of(part).argsort()  # of texts, which are evaluated by length
+            predictions[part] = (outputs.cpu()[back].numpy(), targets.cpu()[back].numpy())
         weights = next(network.parameters())
         like_weights = weights.device, weights.dtype
         together = stopped is None or not sharded  # interrupted processes don't wait for each other's shards
-        inputs = observe(network, prepared.parts["val"].x[:OBSERVED_ROWS].to(*like_weights), starts) if together else {}
+        observed = without_padding(prepared.parts["val"].x[:OBSERVED_ROWS], prepared.layout)
+        inputs = observe(network, observed.to(*like_weights), starts) if together else {}
         monitored = history.monitored(monitor)
         status, reason = summary.outcome(monitored, stopped, stability.diverged)
         rows = len(prepared.parts["train"]) * len(history.rows)
@@ -211,7 +214,9 @@ def train(
                 "first_step_s": None if stability.first_step_at is None else stability.first_step_at - started,
                 "fit_s": history.seconds,
                 "train_samples_per_second": rows / stability.training_s if stability.training_s else None,
-                "inference": summary.measure_inference(learner, prepared.parts["test"].x[:1].to(*like_weights))
+                "inference": summary.measure_inference(
+                    learner, trimmed(prepared.parts["test"].x[:1], prepared.layout).to(*like_weights)
+                )
                 if together
                 else None,
             },
