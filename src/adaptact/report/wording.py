@@ -191,6 +191,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "finding_encoding": ("broken letters", "文字化け"),
     "finding_letters": ("unknown letters", "学習用データにない文字"),
     "finding_truncated": ("texts that were cut", "長すぎて切られた文"),
+    "finding_unreadable": ("unreadable pictures", "読めない画像"),
+    "finding_near_duplicate": ("pictures nearly alike", "ほぼ同じ画像"),
+    "finding_tiny_class": ("tiny class", "枚数の少ないクラス"),
+    "finding_small": ("very small pictures", "極端に小さい画像"),
+    "finding_modes": ("grey and colour mixed", "白黒とカラーの混在"),
     "card_title": ("Model card: {data}", "モデルカード：{data}"),
     "card_intro": (
         "{model} with the activation {activation}; the run is in {folder}. Of the arm to use by the verdict it is the run that is "
