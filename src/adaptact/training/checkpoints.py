@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
-from lightning.pytorch.trainer.states import TrainerFn
 from torch import nn
 
 from adaptact import config, records
@@ -44,12 +43,6 @@ class BestAndLast(ModelCheckpoint):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.ckpt_path is None:  # what ends the first epoch leaves a checkpoint too
             trainer.save_checkpoint(Path(str(self.dirpath)) / "last.ckpt")
-
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        super().on_validation_end(trainer, pl_module)
-        # Lightning writes the last one only beside a new best one
-        if trainer.state.fn == TrainerFn.FITTING and self._last_global_step_saved != trainer.global_step:
-            self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         best = str(Path(str(self.dirpath)) / "best.ckpt")
