@@ -18,7 +18,7 @@ comma := ,
 STAMP := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 RUN := $(VENV)/bin/python -m adaptact --make
 
-.PHONY: help setup train compare report tune backtest check-data predict tensorboard test lint
+.PHONY: help setup train compare report tune backtest check-data inspect predict export tensorboard test lint
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | awk -F@ '{printf "%-22s %s\n", $$1, $$2}'
@@ -51,8 +51,14 @@ backtest: $(STAMP) ## how fast does it age? make backtest data=table data.path=m
 check-data: $(STAMP) ## look at a table first: make check-data data=table data.path=my.csv data.target=churn
 	@$(RUN) check-data
 
+inspect: $(STAMP) ## look into a network: make inspect model=vit activation=sgblend
+	@$(RUN) inspect
+
 predict: $(STAMP) ## score a new file: make predict run=runs/train/... input=new.csv
 	@$(RUN) predict
+
+export: $(STAMP) ## ONNX and torch.export, checked: make export run=runs/train/... (EXTRAS=dev,export)
+	@$(RUN) export
 
 tensorboard: $(STAMP) ## open the dashboards of all runs, on this machine only
 	@$(RUN) tensorboard

@@ -35,7 +35,7 @@ BUILT = sorted(set(config.ACTIVATIONS) - {"native", "custom"})  # kinds that the
 SITE_CHOICE = {"per_channel", "channel_dim"}  # what becomes channels= and channel_dim= at each site
 NOT_SET_BY_USERS = {"channels", "channel_dim", "num_parameters", "inplace", "device", "dtype"}
 per_kind = pytest.mark.parametrize("kind", BUILT)
-per_model = pytest.mark.parametrize("name", sorted(config.MODELS))
+per_model = pytest.mark.parametrize("name", sorted(models.MODELS))
 
 # Where a shipped file departs from the schema's default, and to what. Batches: small where the data is small, and
 # 128 for the larger sets. The others are what they are for: a fixed device, no logging, a control that learns nothing.
@@ -48,6 +48,7 @@ DEPARTURES: dict[str, dict[str, Any]] = {
     "data/table": {"batch_size": 128},
     "optimizer/adamw_tables": {"lr": 3e-3},  # measured on three sets, on validation rows
     "trainer/cpu": {"accelerator": "cpu"},
+    "trainer/texts": {"max_epochs": 15, "early_stopping_patience": 5},
     "trainer/gpu": {"accelerator": "gpu"},
     "trainer/ddp": {"devices": 2, "strategy": "ddp"},
     "trainer/fsdp": {"accelerator": "gpu", "devices": 2, "strategy": "fsdp"},
@@ -56,6 +57,7 @@ DEPARTURES: dict[str, dict[str, Any]] = {
 }
 TABLE = {"name": "table", "path": "my.csv", "target": "churn"}
 PICTURES = {"name": "image_folder", "root": "my/pictures"}
+TEXT = {"name": "text", "path": "my.csv", "text": ["message"], "target": "label"}
 CUSTOM = {"name": "custom", "target_class": "mine.Data"}
 
 
@@ -93,11 +95,19 @@ def with_file(file: Path) -> dict[str, Any]:
     options = options_in(file)
     if file.stem == "table":
         options |= {"path": "my.csv", "target": "churn"}
+    if file.parent.name == "model" and file.stem == "custom":
+        return raw({"model": options | {"target": "mine.build"}, "trust": "mine"})
     if file.stem == "custom":
         return raw({"data": options | CUSTOM, "trust": "mine"})
     if file.stem == "image_folder":
         options |= PICTURES
-    reads = {"data": TABLE} if file.stem == "tabm" else {}
+    if file.stem == "text":
+        return raw({"data": options | TEXT, "model": {"name": "text_transformer"}})
+    if file.stem == "timm":
+        options |= {"architecture": "resnet18"}
+    reads = {"tabm": {"data": TABLE}, "none": {}}.get(file.stem, {})
+    if file.parent.name == "model" and file.stem != "tabm":
+        reads = {"data": {"name": "none"}}
     return raw({**reads, file.parent.name: options})
 
 
@@ -116,7 +126,8 @@ def test_values_in_a_file_are_the_defaults_of_the_schema(file: Path) -> None:
     group, written = file.parent.name, options_in(file)
     key, classes = config.GROUPS.get(group, ("", {"": getattr(config, group.capitalize())}))
     defaults = dataclasses.asdict(classes[written.get(key, "")]())
-    departures = {k: value for k, value in written.items() if k not in {"name", "kind"} and value != defaults[k]}
+    apart = {"name", "kind", "model_type", "small"}  # what a file is for
+    departures = {k: value for k, value in written.items() if k not in apart and value != defaults[k]}
     assert departures == DEPARTURES.get(f"{group}/{file.stem}", {})
 
 
@@ -132,7 +143,7 @@ def test_a_file_is_named_as_its_choice(file: Path) -> None:
 def test_the_commands_that_open_a_file_compose(file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     group = file.parent.name
     lines = file.read_text(encoding="utf-8").splitlines()
-    commands = [line for line in lines if line.startswith("# make train ")]
+    commands = [line for line in lines if re.match("# make (train|inspect) ", line)]
     assert lines[0] in commands
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [])
@@ -143,6 +154,9 @@ def test_the_commands_that_open_a_file_compose(file: Path, monkeypatch: pytest.M
         if words == [f"{group}={file.stem}"] and group == "activation":
             continue  # composes to the file itself, which is checked above; 0.2 s saved
         composed: list[config.Config] = []
+        words += (
+            ["data=none"] if command.startswith("# make inspect") and "data=none" not in words else []
+        )  # as the job itself does
         launcher.run_job("train", words, composed.append)
         typed = {word.partition("=")[0].partition(".")[2] for word in words if word.startswith(f"{group}.")}
         plain = config.to_dict(composed[0])[group]
@@ -155,7 +169,7 @@ def test_train_yaml_names_every_key_outside_the_groups_with_its_default() -> Non
     plain.pop("hydra")
     own = {f.name: f.default for f in dataclasses.fields(config.Config) if f.name not in config.GROUPS}
     own = {name: default for name, default in own.items() if default is not dataclasses.MISSING}
-    assert plain == own
+    assert plain == own | {"finetune": dataclasses.asdict(config.Finetune())}
 
 
 def test_every_key_has_an_explanation() -> None:
@@ -167,7 +181,7 @@ def test_every_key_has_an_explanation() -> None:
 
 def test_kinds_are_those_of_the_registry() -> None:
     assert set(BUILT) == set(activations.ACTIVATIONS) - {"identity"}
-    assert set(config.MODELS) == set(models.MODELS)
+    assert set(config.MODELS) - {"custom"} == set(models.MODELS)
 
 
 def options_with_defaults(cls: type) -> dict[str, Any]:
@@ -222,7 +236,7 @@ def test_options_of_a_model_are_those_of_its_builder(name: str) -> None:
     assert set(options) == set(parameters) - {"input_shape", "n_outputs", "layout"}
     for key, value in options.items():
         default = parameters[key].default
-        assert value == (list(default) if isinstance(default, tuple) else default), key
+        assert value == (list(default) if isinstance(default, tuple) else default) or key == "options", key
 
 
 # --- mistakes ----------------------------------------------------------------------------------------------------
@@ -240,7 +254,7 @@ def choices() -> list[tuple[str, dict[str, Any], type]]:
 
 def test_a_misspelt_key_is_answered_with_the_nearest_known_one() -> None:
     for group, choice, cls in choices():
-        if cls in {config.CustomActivation, config.CustomData}:  # take any key: arguments of somebody's code
+        if "options" in {f.name for f in dataclasses.fields(cls)}:  # takes any key: arguments of somebody's code
             continue
         for field in dataclasses.fields(cls):
             typo = field.name + field.name[-1]
@@ -333,6 +347,14 @@ NEAR = [
     ({"data": {**TABLE, "drop": ["churn"]}}, ["data.drop", "churn"]),
     ({"data": {**TABLE, "numeric": ["age"], "categorical": ["age"]}}, ["'age'", "data.numeric", "data.categorical"]),
     ({"data": TABLE, "model": {"name": "cnn"}}, ["model=cnn", "model=mlp"]),
+    ({"data": TEXT, "model": {"name": "mlp"}}, ["model=mlp", "data=text", "model=text_transformer"]),
+    ({"data": TEXT, "model": {"name": "cnn"}}, ["model=cnn", "data=text"]),
+    ({"data": TABLE, "model": {"name": "text_transformer"}}, ["model=text_transformer", "data=table", "data=text"]),
+    ({"model": {"name": "text_transformer"}}, ["model=text_transformer", "data=digits", "data=text"]),
+    ({"data": {"name": "wine"}, "model": {"name": "text_transformer"}}, ["model=text_transformer", "data=wine"]),
+    ({"data": {**TEXT, "path": ""}, "model": {"name": "text_transformer"}}, ["data.path is missing"]),
+    ({"data": {**TEXT, "text": ["label"]}, "model": {"name": "text_transformer"}}, ["data.text", "'label'"]),
+    ({"data": TEXT, "model": {"name": "text_transformer", "width": 9, "n_heads": 2}}, ["n_heads=2", "width=9"]),
     ({"data": {"name": "wine"}, "model": {"name": "resnet"}}, ["model=resnet", "data=wine", "model=mlp"]),
     ({"data": {"name": "image_folder"}}, ["data.root is missing"]),
     ({"data": {**PICTURES, "group_pattern": "(a"}}, ["data.group_pattern", "(a"]),
@@ -406,7 +428,8 @@ def test_whatever_is_given_the_answer_is_a_config_or_a_config_error(changes: dic
 # --- there and back ----------------------------------------------------------------------------------------------
 
 
-NOT_FREE = {config.ResNet, config.CNN, config.CustomActivation, config.CustomData}
+NOT_FREE = {config.ResNet, config.CNN, config.CustomActivation, config.CustomData, config.CustomModel, config.NoData}
+NOT_FREE |= {config.HFImage, config.HFText, config.Timm}
 
 
 def values_of(field: dataclasses.Field[Any], hint: Any) -> st.SearchStrategy[Any]:
@@ -452,11 +475,14 @@ def configurations(draw: Callable[[st.SearchStrategy[Any]], Any]) -> dict[str, A
         apart = {"name", "kind", "depth", "val_size", "test_size", "devices", "strategy", "folds", "fold", *SPLITS}
         fields = [f for f in dataclasses.fields(cls) if f.name not in apart]
         plain[group] = {f.name: draw(values_of(f, hints[f.name])) for f in fields} | choice
-        plain[group] |= {"path": "a b,c.csv", "target": "解約"} if issubclass(cls, config.Table) else {}
+        plain[group] |= {"path": "a b,c.csv", "target": "解約"} if issubclass(cls, config.Rows) else {}
         plain[group] |= PICTURES if cls is config.ImageFolder else {}
         plain[group] |= {"val_size": draw(st.floats(0.01, 0.4))} if group == "data" else {}
     if plain["model"]["name"] == "tabm" and plain["data"]["name"] in IMAGES:
         plain["model"] = {"name": "mlp"}
+    if (plain["data"]["name"] == "text") is not (plain["model"]["name"] == "text_transformer"):
+        plain["model"] = {"name": "text_transformer" if plain["data"]["name"] == "text" else "mlp"}
+    plain["model"] |= {"n_heads": 1} if plain["model"]["name"] == "text_transformer" else {}
     return plain | {"seed": draw(st.integers(0, 2**31)), "debug": draw(st.booleans())}
 
 

@@ -1217,3 +1217,24 @@ def test_preserve_keeps_the_output_of_a_whole_model_with_shared_and_held_activat
     torch.testing.assert_close(model(x), before, rtol=1e-5, atol=1e-7)
     alphas(replacements, *[1.0] * len(replacements))
     assert not torch.allclose(model(x), before, rtol=1e-2)
+
+
+# What is asked of make
+
+
+@pytest.mark.parametrize("make", [SGBlend(), "sgblend", None], ids=["module", "word", "none"])
+def test_something_that_cannot_make_new_modules_is_refused_with_an_example_of_what_can(make: Any) -> None:
+    model = zoo()
+    before = anatomy(model)
+    with pytest.raises(TypeError, match=r"new module for every site.*lambda: SGBlend"):
+        replace_activations(model, make)
+    assert anatomy(model) == before
+
+
+def test_a_site_that_the_example_does_not_reach_is_named_and_swapped(x: Tensor) -> None:
+    model = BranchingOnce()
+    model.unused = nn.GELU()
+    with pytest.warns(UserWarning, match="did not call these with the example: unused"):
+        replacements = replace_activations(model, SGBlend, example=x)
+    assert names(replacements) == ["relu", "unused"]
+    assert [site.calls for site in survey(model, example=x).sites] == [1, 0]

@@ -1,4 +1,15 @@
-"""adaptact: find out, on your own data, whether an adaptive activation function is worth adopting."""
+"""adaptact: find out, on your own data, whether an adaptive activation function is worth adopting.
+
+In code of your own, without Hydra or Lightning (docs/library.md)::
+
+    from adaptact import SGBlend, param_groups, replace_activations
+
+    replace_activations(model, SGBlend)  # in place, in any nn.Module; preserve=True starts as the old function
+    optimizer = torch.optim.AdamW(param_groups(model, lr=1e-3, weight_decay=0.01))
+
+:func:`survey` looks without changing anything, :func:`named_activations` finds what was put in. In a Lightning trainer
+of your own, ``adaptact.callbacks.ActivationMonitor`` logs what they learn.
+"""
 
 from typing import TYPE_CHECKING, Any
 

@@ -18,15 +18,18 @@ JOBS = {
     "tune": "equally many trials for every activation, on validation rows; compare.tuned= takes what was found",
     "backtest": "how fast models age on a table with dates, and how often to retrain: data.time=date windows=6",
     "check-data": "look at a table before an hour is spent on it: leaks, blanks, drift, duplicates",
+    "inspect": "look into a network: activations found, what will stand there, what cannot be swapped; model=vit",
     "predict": "score a new file with a trained run: run=<folder> input=new.csv",
+    "export": "a trained run as ONNX and torch.export, checked and timed: run=<folder>",
     "tensorboard": "open the dashboards of all runs on this machine (localhost)",
 }
-CONFIGURED = {"train", "check-data"}  # take a whole configuration
+CONFIGURED = {"train", "check-data", "inspect"}  # take a whole configuration
 OPTIONS = {  # have keys of their own beside it
     "compare": ("adaptact.compare.options", "Comparison"),
     "report": ("adaptact.compare.options", "Presentation"),
     "tune": ("adaptact.compare.tuning", "Tuning"),
     "backtest": ("adaptact.compare.backtest_plan", "Backtest"),
+    "export": ("adaptact.export.options", "Export"),
 }
 
 
@@ -56,6 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(launcher.help_of(job, getattr(importlib.import_module(module), name)))
             return 0
         module = f"adaptact.jobs.{job.replace('-', '_')}"
+        if job == "inspect" and not any(word.startswith("data=") for word in words):
+            words.append("data=none")
         if job in CONFIGURED:
             launcher.run_job(
                 job,

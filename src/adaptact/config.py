@@ -203,7 +203,84 @@ class ResNet(Model):
     )
 
 
-MODELS: dict[str, type[Model]] = {"mlp": MLP, "cnn": CNN, "resnet": ResNet, "tabm": TabM}
+@dataclass
+class HuggingFace(Model):
+    """A network of transformers, by configuration or from a checkpoint."""
+
+    model_type: str | None = option(None, "kind of model as transformers calls it; a checkpoint says it by itself")
+    config: dict[str, Any] | str | None = option(
+        None, "keys of the model's own configuration, as in {hidden_size: 64}, or the path of a config.json"
+    )
+    small: dict[str, Any] | None = option(None, "keys that hold without a checkpoint unless model.config has them")
+    pretrained: str | None = option(
+        None, "start from a checkpoint: its folder, as save_pretrained leaves it, or its name on the hub"
+    )
+
+
+@dataclass
+class HFImage(HuggingFace):
+    image_size: list[int] | None = option(
+        None, "size to which images are resized, one number or [height,width]; null: as the checkpoint wants them", ge=1
+    )
+
+
+@dataclass
+class HFText(HuggingFace):
+    pass
+
+
+@dataclass
+class Timm(Model):
+    architecture: str = option("", "a name of timm.list_models()")
+    pretrained: bool = option(False, "start from the package's own weights, which it downloads")
+    options: dict[str, Any] = field(
+        default_factory=dict, metadata={"help": "all other keys: arguments of timm.create_model"}
+    )
+
+
+@dataclass
+class CustomModel(Model):
+    target: str = option("", "dotted path of build(input_shape, n_outputs, ...); its package must be named by trust=")
+    options: dict[str, Any] = field(default_factory=dict, metadata={"help": "all other keys: arguments of the target"})
+
+
+@dataclass
+class TextTransformer(Model):
+    width: int = option(128, "units of each token", ge=1)
+    n_blocks: int = option(2, "blocks of attention and feed-forward layers", ge=1)
+    n_heads: int = option(4, "heads of attention; they divide the width", ge=1)
+    expansion: int = option(4, "units of a feed-forward layer, as a multiple of the width", ge=1)
+    dropout: float = option(0.3, "share of units dropped, of embeddings and after each layer", ge=0, lt=1)
+    token_dropout: float = option(0.1, "share of tokens that are as if unknown, in training only", ge=0, lt=1)
+
+
+MODELS: dict[str, type[Model]] = {
+    "mlp": MLP,
+    "cnn": CNN,
+    "resnet": ResNet,
+    "tabm": TabM,
+    "hf_image": HFImage,
+    "efficientnet": HFImage,
+    "vit": HFImage,
+    "convnext": HFImage,
+    "hf_resnet": HFImage,
+    "hf_text": HFText,
+    "bert": HFText,
+    "text_transformer": TextTransformer,
+    "timm": Timm,
+    "custom": CustomModel,
+}
+# what a network reads; of the others nothing is known
+MODEL_READS: dict[type[Model], set[str]] = {
+    MLP: {"rows", "images"},
+    TabM: {"rows"},
+    CNN: {"images"},
+    ResNet: {"images"},
+    HFImage: {"images"},
+    HFText: {"texts"},
+    TextTransformer: {"texts"},
+    Timm: {"images"},
+}
 
 # --- data ------------------------------------------------------------------------------------------------------
 
@@ -222,6 +299,11 @@ class Data:
 
 
 @dataclass
+class NoData(Data):
+    """For looking at networks, which then get inputs of a usual size."""
+
+
+@dataclass
 class Bundled(Data):
     test_size: float = option(0.2, "share of rows for the test", gt=0, lt=1)
 
@@ -233,7 +315,9 @@ class Idx(Data):
 
 
 @dataclass
-class Table(Data):
+class Rows(Data):
+    """A file of one's own, a row per case, one column to predict: what tables and texts share."""
+
     path: str = option("", "the table: CSV, TSV (also .gz), Excel or Parquet")
     target: str = option("", "name of the column to predict")
     val_path: str | None = option(None, "a table of its own for validation; null takes rows of data.path")
@@ -246,26 +330,47 @@ class Table(Data):
     )
     sheet: str | None = option(None, "sheet of an Excel file; null: the first")
     missing: list[str] = option([], "further marks of a missing value, as in [unknown]")
-    drop: list[str] = option([], "columns to leave out")
-    numeric: list[str] = option([], "columns to treat as numbers")
-    categorical: list[str] = option([], "columns to treat as categories")
-    date: list[str] = option([], "columns to treat as dates: they become calendar parts")
-    text: list[str] = option([], "columns of free text; a table's network does not read them")
-    roles: str | None = option(None, "YAML file with lists numeric, categorical, date, text, drop")
     task: Literal["auto", "classification", "regression"] = option("auto", "auto: by the target's values")
     test_size: float = option(0.2, "share of rows for the test", gt=0, lt=1)
     group: str | None = option(None, "column whose values never stand in two parts, as customer or machine")
     time: str | None = option(None, "column of dates or numbers: the latest rows are for the test")
     folds: int | None = option(None, "k-fold: the test part is one of so many folds", ge=2)
     fold: int = option(0, "which fold, from 0", ge=0)
-    scaling: Literal["standard", "quantile"] = option("quantile", "how numbers are scaled, fitted on the training part")
-    max_categories: int = option(50, "rarer categories of a column share one slot beyond this many", ge=2)
     cost_fp: float | None = option(None, "two classes: cost of a false alarm; with cost_fn it sets the threshold", ge=0)
     cost_fn: float | None = option(None, "two classes: cost of a missed case", ge=0)
     threshold_metric: Literal["accuracy", "f1", "balanced_accuracy", "mcc"] = option(
         "f1", "two classes without costs: what the decision threshold is best at, on the validation part"
     )
     positive: str | None = option(None, "two classes: the label that is to be found; null: the second in order")
+
+
+@dataclass
+class Table(Rows):
+    drop: list[str] = option([], "columns to leave out")
+    numeric: list[str] = option([], "columns to treat as numbers")
+    categorical: list[str] = option([], "columns to treat as categories")
+    date: list[str] = option([], "columns to treat as dates: they become calendar parts")
+    text: list[str] = option([], "columns of free text; a table's network does not read them")
+    roles: str | None = option(None, "YAML file with lists numeric, categorical, date, text, drop")
+    scaling: Literal["standard", "quantile"] = option("quantile", "how numbers are scaled, fitted on the training part")
+    max_categories: int = option(50, "rarer categories of a column share one slot beyond this many", ge=2)
+
+
+@dataclass
+class Text(Rows):
+    """A column of texts, or several that are joined; or a folder with a subfolder of .txt files per class."""
+
+    path: str = option(
+        "", "CSV, TSV (also .gz), Excel or Parquet; or a folder with a subfolder of .txt files per class"
+    )
+    text: list[str] = option([], "column of the texts, or several that are joined, as in [title, body]")
+    vocabulary: int = option(4000, "tokens of the BPE tokenizer that is trained on the training part", ge=8)
+    max_length: int | None = option(
+        None, "tokens after which a text is cut; null: those of the longest training text, at most 256", ge=4
+    )
+    tokenizer: str | None = option(
+        None, "a pretrained one in place of it: tokenizer.json, or a folder that has one, as transformers saves it"
+    )
 
 
 @dataclass
@@ -329,8 +434,20 @@ DATA: dict[str, type[Data]] = {
     "table": Table,
     "sample": Sample,
     "image_folder": ImageFolder,
+    "text": Text,
     "custom": CustomData,
+    "none": NoData,
 }
+
+
+def gives(data: Data) -> str | None:
+    """What a data set has: rows, images or texts; None where nothing is known."""
+    if isinstance(data, (CustomData, NoData)):
+        return None
+    if isinstance(data, Text):
+        return "texts"
+    return "images" if isinstance(data, (Idx, ImageFolder)) or data.name == "digits" else "rows"
+
 
 # --- the rest --------------------------------------------------------------------------------------------------
 
@@ -346,6 +463,25 @@ class Optimizer:
     warmup_epochs: float = option(1.0, "epochs of linear warm-up", ge=0)
     gradient_clip: float | None = option(
         1.0, "largest gradient norm, apart for the weights and for the activation parameters; null: none", gt=0
+    )
+
+
+@dataclass
+class Finetune:
+    """How a network that has been trained before goes on to learn."""
+
+    learn: Literal["all", "activations"] = option(
+        "all", "activations: only activation parameters, normalisation layers and the head learn"
+    )
+    head: list[str] | None = option(
+        None, "parameters of the head, as glob patterns over their names; null: of the last layer that has some"
+    )
+    head_epochs: int = option(0, "epochs in which only the head learns, before all do", ge=0)
+    first_layer_lr: float = option(
+        1.0,
+        "learning rate of the first layer as a multiple of the head's; of layers between them in equal ratios",
+        gt=0,
+        le=1,
     )
 
 
@@ -381,6 +517,7 @@ class Config:
     model: Model
     data: Data
     optimizer: Optimizer = field(default_factory=Optimizer)
+    finetune: Finetune = field(default_factory=Finetune)
     trainer: Trainer = field(default_factory=Trainer)
     logger: Logger = field(default_factory=Logger)
     seed: int = option(0, "seed of start weights, data order and dropout", ge=0)
@@ -390,7 +527,7 @@ class Config:
     )
     focal_gamma: float = option(2.0, "how much more, with imbalance=focal", gt=0)
     references: bool = option(
-        True, "also fit gradient boosting and a linear model on the same rows, in seconds; for images the linear one"
+        True, "also fit gradient boosting or a linear model on the same rows, pixels or texts, in seconds"
     )
     activation_warmup_epochs: int = option(0, "epochs during which activation parameters stay at their start", ge=0)
     activation_penalty: float = option(
@@ -460,7 +597,7 @@ def from_dict(raw: Mapping[str, Any]) -> Config:
 def to_dict(config: Config) -> dict[str, Any]:
     """The inverse of :func:`from_dict`: plain containers, as they are written to config.yaml."""
     plain = dataclasses.asdict(config)
-    for group in ("activation", "data"):
+    for group in GROUPS:
         plain[group].update(plain[group].pop("options", {}))
     return plain
 
@@ -507,14 +644,15 @@ def describe() -> Iterator[tuple[str, dataclasses.Field[Any], str]]:
 TABLE_ROLES = ("drop", "numeric", "categorical", "date", "text")
 
 
-def _table_contradictions(data: Table) -> list[str]:
+def _row_contradictions(data: Rows) -> list[str]:
     problems = []
-    for role in TABLE_ROLES:
+    lists = [role for role in TABLE_ROLES if hasattr(data, role)]
+    for role in lists:
         if data.target in getattr(data, role):
             problems.append(f"data.{role} names the target {data.target!r}; the target must stay out of it")
-    named = [name for role in TABLE_ROLES for name in getattr(data, role)]
+    named = [name for role in lists for name in getattr(data, role)]
     for name in sorted({name for name in named if named.count(name) > 1}):
-        roles = [f"data.{role}" for role in TABLE_ROLES if name in getattr(data, role)]
+        roles = [f"data.{role}" for role in lists if name in getattr(data, role)]
         problems.append(f"column {name!r} is named twice, in {' and in '.join(roles)}: choose one role")
     ways = [key for key in ("group", "time") if getattr(data, key) is not None]
     ways += ["folds"] if data.folds is not None and data.time is not None else []
@@ -528,7 +666,7 @@ def _table_contradictions(data: Table) -> list[str]:
     return problems
 
 
-def _fold_contradictions(data: Table | ImageFolder) -> list[str]:
+def _fold_contradictions(data: Rows | ImageFolder) -> list[str]:
     if data.folds is None and data.fold:
         return [f"data.fold={data.fold} needs data.folds, the number of folds"]
     if data.folds is not None and data.fold >= data.folds:
@@ -578,11 +716,14 @@ def _contradictions(config: Config) -> list[str]:
             for key in ("path", "target")
             if not getattr(data, key)
         ]
-        problems += _table_contradictions(data)
-        if model.name not in ("mlp", "tabm"):
-            problems.append(f"model={model.name} reads images and data=table has none: use model=mlp")
+    if isinstance(data, Rows):
+        problems += _row_contradictions(data)
     if isinstance(data, ImageFolder):
         problems += _image_contradictions(data)
+    if isinstance(data, Text) and not data.path:
+        problems.append("data.path is missing: data=text needs data.path=my.csv, or a folder")
+    if isinstance(model, TextTransformer) and model.width % model.n_heads:
+        problems.append(f"model.n_heads={model.n_heads} does not divide model.width={model.width}: choose another")
     trainer = config.trainer
     if trainer.devices > 1 and trainer.strategy == "auto":
         problems.append(f"trainer.devices={trainer.devices} needs a strategy: use trainer=ddp")
@@ -595,10 +736,20 @@ def _contradictions(config: Config) -> list[str]:
     if isinstance(model, ResNet) and (model.depth - 2) % 6:
         near = max(8, round((model.depth - 2) / 6) * 6 + 2)
         problems.append(f"model.depth must be 6 n + 2, not {model.depth}; the nearest is {near}")
-    if data.name in ("breast_cancer", "wine", "diabetes") and model.name not in ("mlp", "tabm"):
-        problems.append(f"model={model.name} reads images and data={data.name} has none: use model=mlp")
-    if model.name == "tabm" and data.name in ("digits", "mnist", "fashion_mnist", "image_folder"):
-        problems.append(f"model=tabm reads tables and data={data.name} has images: use model=cnn")
+    given, read = gives(data), MODEL_READS.get(type(model))
+    if given is not None and read is not None and given not in read:
+        better = {"rows": "mlp", "images": "cnn", "texts": "text_transformer"}[given]
+        better += " or data=text" if read == {"texts"} else ""
+        reads = " or ".join(sorted(read))
+        problems.append(f"model={model.name} reads {reads} and data={data.name} has {given}: use model={better}")
+    if isinstance(model, Timm) and not model.architecture:
+        problems.append(
+            "model.architecture is missing: a name of timm.list_models(), as in model.architecture=resnet18"
+        )
+    if isinstance(model, CustomModel):
+        problems += _distrust("model.target", model.target, "build", config.trust)
+    if isinstance(model, HFImage) and len(model.image_size or [1]) > 2:
+        problems.append(f"model.image_size must be one number or [height,width], not {model.image_size}")
     learnable = {"abu": {"weights"}}.get(
         activation.kind, set(options_of(activation)) & {"alpha", "beta", "gamma", "a", "b", "scale"}
     )
@@ -631,6 +782,11 @@ def _contradictions(config: Config) -> list[str]:
     if config.monitor != "auto" and (f"val/{metric}" not in known_metrics or metric == config.monitor):
         problems.append(
             f"monitor {config.monitor!r} is unknown. {did_you_mean(config.monitor, ['auto', *known_metrics])}"
+        )
+    if config.finetune.head_epochs >= config.trainer.max_epochs:
+        problems.append(
+            f"finetune.head_epochs {config.finetune.head_epochs} leaves none of the {config.trainer.max_epochs} epochs "
+            "of trainer.max_epochs to all layers"
         )
     if config.activation_warmup_epochs > config.trainer.max_epochs:
         problems.append(

@@ -22,12 +22,18 @@ class DataError(UserError):
     """Data that is missing, unreadable or cannot be trained on."""
 
 
+MOST_LISTED = 60  # names in a message
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A sentence with the nearest known name, empty where none is near, and all of them.
+    """A sentence with the nearest known name, empty where none is near, and all of them unless they are too many.
 
     >>> did_you_mean("sgblnd", ["gelu", "sgblend"])
     "Did you mean 'sgblend'? Known: gelu, sgblend."
     """
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1)
+    if len(known) > MOST_LISTED:
+        several = ", ".join(difflib.get_close_matches(name, known, n=5, cutoff=0.3))
+        return f"Nearest of {len(known)}: {several}." if several else f"There are {len(known)} others."
     return (f"Did you mean {near[0]!r}? " if near else "") + f"Known: {', '.join(known)}."

@@ -23,6 +23,7 @@ from adaptact.errors import ConfigError, UserError, did_you_mean
 from adaptact.records import conf_dir, read_config
 from adaptact.schema import types_of
 
+ALONE = {"report", "export"}  # jobs that train nothing
 MAKE_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*=")  # PYTHON=, TORCH_INDEX=: for the Makefile, not for the job
 
 
@@ -292,8 +293,9 @@ def help_text(job: str) -> str:
 
 
 def help_of(job: str, options: type) -> str:
-    """Every key that a job has beside those of its runs."""
-    lines = [f"{job}: name=value ...; all other words go to its runs, see adaptact train --help", "", "keys"]
+    """Every key that a job has beside those of the runs that it trains, if it does."""
+    others = "" if job in ALONE else "; all other words go to its runs, see adaptact train --help"
+    lines = [f"{job}: name=value ...{others}", "", "keys"]
     for field in dataclasses.fields(options):
         section = types_of(options)[field.name]
         if dataclasses.is_dataclass(section):

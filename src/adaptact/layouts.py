@@ -43,11 +43,13 @@ class Tokens:
     Args:
         vocabulary: how many tokens there are.
         unknown: number of a token that was not in training; of masked tokens too.
+        special: numbers of further tokens that stand for no piece of a text, as the one that begins it.
     """
 
     vocabulary: int
     pad: int = 0
     unknown: int = 1
+    special: tuple[int, ...] = ()
 
 
 Layout = Columns | Pixels | Tokens

@@ -108,7 +108,9 @@ class Checker:
         members = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
         if value is None and type(None) in members:
             return None
-        target = next(m for m in members if m is not type(None))
+        kinds = [m for m in members if m is not type(None)]
+        # of several types (a set of keys, or a path) the one that it looks like
+        target = next((m for m in kinds if isinstance(value, Mapping) == (typing.get_origin(m) is dict)), kinds[0])
         origin = typing.get_origin(target)
         if origin is Literal:
             choices = typing.get_args(target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -68,14 +68,15 @@ REPORTED = {*FUNCTIONS, F.prelu, Tensor.prelu}  # prelu takes its parameter from
 FUNCTION_NAMES = {"relu", "relu_", "prelu"}  # as methods of a tensor in a traced graph
 MARK = "_adaptact_site"  # on classes of somebody else that adaptact put into a network
 
-Example = Tensor | tuple[Any, ...] | dict[str, Any]
+Example = Tensor | tuple[Any, ...] | Mapping[str, Any]
 
 
 @dataclass
 class Site:
     """A place where an activation stands.
 
-    ``calls`` per forward pass and ``shape`` of its input are known after an example has run, else 1 and None.
+    ``calls`` per forward pass and ``shape`` of its input are known after an example has run, else 1 and None. A site
+    with 0 calls stands in the network but was not used.
     """
 
     name: str
@@ -255,7 +256,8 @@ def survey_sites(
         for site in [*sites, *others]:
             site.put(site.current)
     for site, probe in zip(sites, probes, strict=False):
-        site.calls, site.shapes = max(1, probe.count), tuple(probe.shapes)
+        site.calls = probe.count if example is not None else max(1, probe.count)
+        site.shapes = tuple(probe.shapes)
         site.shape = probe.shapes[-1] if probe.shapes else None
     return Survey([s for s in sites if _named(s, names, example is not None)], functional or []), functional is not None
 
@@ -300,7 +302,7 @@ def _run(model: nn.Module, example: Example) -> list[str]:
         for root in [model, *probed]:
             root.eval()
         with torch.no_grad(), torch.random.fork_rng(devices=[]), Watch():
-            if isinstance(example, dict):
+            if isinstance(example, Mapping):
                 model(**example)
             else:
                 model(*(example if isinstance(example, tuple) else (example,)))

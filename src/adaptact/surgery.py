@@ -93,8 +93,9 @@ def replace_activations(
             :class:`Site` if it has a required argument.
         kinds: which activations, as classes or names ("GELU" means Hugging Face's GELUs too).
         names: which sites, as glob patterns over their dotted paths.
-        example: an input (a tensor, a tuple of positional or a dict of keyword arguments). The network runs once;
-            a module that it calls several times then gets one activation per call, ``path#1``, ``path#2``.
+        example: an input (a tensor, a tuple of positional or a mapping of keyword arguments, such as a tokenizer
+            gives). The network runs once; a module that it calls several times then gets one activation per call,
+            ``path#1``, ``path#2``.
         preserve: the network computes the same function at first: the new activation starts wholly on the old
             one, as SG-Blend can on GELU or SiLU, or as a :class:`Blend` of both.
 
@@ -103,15 +104,21 @@ def replace_activations(
 
     Raises:
         ValueError: no site found; the message says what was looked for and which functional calls were seen.
+        TypeError: ``make`` is a module or no callable.
 
     Warns:
         UserWarning: functional calls that cannot be swapped; modules that share one new activation over several
-            calls because no ``example`` was given.
+            calls because no ``example`` was given; sites that the ``example`` did not reach.
 
     >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
     >>> [r.name for r in replace_activations(model, SGBlend)]
     ['1']
     """
+    if isinstance(make, nn.Module) or not callable(make):
+        raise TypeError(
+            "make must give a new module for every site: pass a class or a function such as SGBlend or "
+            f"lambda: SGBlend(alpha=0.2), not {make!r}"
+        )
     found, counted = survey_sites(model, kinds, names, example)
     if not found.sites:
         raise ValueError(_nothing_found(model, kinds, names, found.functional))
@@ -121,11 +128,17 @@ def replace_activations(
             "Write them as modules (nn.ReLU() in __init__) to swap them.",
             stacklevel=2,
         )
+    if unused := [site.name for site in found.sites if site.calls == 0]:
+        warnings.warn(
+            f"the network did not call these with the example: {', '.join(unused)}. What stands there now learns "
+            "nothing unless another input reaches it.",
+            stacklevel=2,
+        )
     replacements: list[Replacement] = []
     per_call: list[PerCall] = []
     put: list[tuple[Site, nn.Module]] = []
     for site in found.sites:
-        if example is None or site.is_one_call or site.calls == 1:
+        if example is None or site.is_one_call or site.calls <= 1:
             put.append((site, _new_activation(site, make, model, preserve)))
             replacements.append(Replacement(site.name, site.current, put[-1][1]))
             continue
@@ -185,13 +198,15 @@ def _wants_site(make: Callable[..., nn.Module]) -> bool:
 def _starting_on(old: nn.Module | Callable[..., Any], new: nn.Module) -> nn.Module:
     """``new`` set to compute what ``old`` does, or a blend that starts wholly on ``old``."""
     module = copy.deepcopy(old) if isinstance(old, nn.Module) else FUNCTIONS[old]()
-    if isinstance(new, SGBlend) and "alpha" in new.learn and type(new) is SGBlend:
-        if type(module) is nn.GELU and module.approximate == new.approximate:
+    if type(new) is SGBlend and "alpha" in new.learn:
+        kind, given = kind_of(module), copy.deepcopy(new.state_dict())
+        if kind == "GELU":
             new.alpha = 0.0
-            return new
-        if type(module) is nn.SiLU:
+        elif kind == "SiLU":
             new.alpha, new.beta, new.gamma = 1.0, 1.0, 0.0
+        if kind in {"GELU", "SiLU"} and _coincide(new, module):
             return new
+        new.load_state_dict(given)
     for part in module.modules():
         if hasattr(part, "inplace"):
             part.inplace = False  # type: ignore[assignment]  # it would overwrite the input that the new activation needs for its gradient
@@ -200,11 +215,11 @@ def _starting_on(old: nn.Module | Callable[..., Any], new: nn.Module) -> nn.Modu
 
 
 def _coincide(first: nn.Module, second: nn.Module) -> bool:
-    x = torch.linspace(-4, 4, 65)[:, None].expand(-1, getattr(first, "channels", None) or 1)
+    x = torch.linspace(-16, 16, 257)[:, None].expand(-1, getattr(first, "channels", None) or 1)
     try:
         with torch.no_grad():
             one, other = (copy.deepcopy(module).cpu().eval()(x) for module in (first, second))
-            return torch.allclose(one, other, rtol=1e-6, atol=1e-7)
+            return torch.allclose(one, other, rtol=1e-5, atol=1e-6)  # as formulas written out in Python do
     except (RuntimeError, ValueError, TypeError):  # parameters without values, another shape
         return False
 
@@ -287,7 +302,7 @@ def param_groups(
         id(p)
         for module in model.modules()
         for name, p in module.named_parameters(recurse=False)
-        if name.startswith("bias") or name.endswith("bias") or (_is_norm(module) and p.dim() <= 1)
+        if name.startswith("bias") or name.endswith("bias") or (is_norm(module) and p.dim() <= 1)
     }
     groups: dict[str, list[nn.Parameter]] = {"weights": [], "no_decay": [], "activations": []}
     for parameter in model.parameters():
@@ -302,5 +317,6 @@ def param_groups(
     ]
 
 
-def _is_norm(module: nn.Module) -> bool:
+def is_norm(module: nn.Module) -> bool:
+    """Whether a module normalises, by the name of its class."""
     return "norm" in type(module).__name__.lower()

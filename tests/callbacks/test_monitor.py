@@ -9,12 +9,12 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from adaptact import PELU, Blend, SGBlend
+from adaptact import PELU, Blend, SGBlend, replace_activations
 from adaptact.activations import functional as AF
 from adaptact.callbacks import ActivationMonitor
 from adaptact.callbacks.curves import curve
@@ -228,3 +228,180 @@ def test_spikes_counted_by_interval_are_those_of_the_whole_run(interval: int) ->
         monitor._batches = [None] * len(part)
         monitor._fetch(trainer, learner)  # type: ignore[arg-type]
     assert monitor.spikes == loss_spikes(losses).sum() == 4
+
+
+# Somebody else's trainer
+
+
+class Floats(Logger):
+    """A logger that takes plain floats, and nothing else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[tuple[int, dict[str, float]]] = []
+
+    @property
+    def name(self) -> str:
+        return "floats"
+
+    @property
+    def version(self) -> int:
+        return 0
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        assert all(type(value) is float for key, value in metrics.items() if key != "epoch")
+        assert type(step) is int
+        if any(key != "epoch" for key in metrics):
+            self.rows.append((step, dict(metrics)))
+
+    def monitored(self) -> list[tuple[int, dict[str, float]]]:
+        return [(step, metrics) for step, metrics in self.rows if "grad_norm/total" in metrics]
+
+
+def trainer(logger: Any, **options: Any) -> L.Trainer:
+    quiet = {"enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    return L.Trainer(accelerator="cpu", logger=logger, log_every_n_steps=1, **quiet, **options)
+
+
+def rows(batches: int) -> DataLoader:
+    return DataLoader(TensorDataset(torch.linspace(-1, 2, 3 * batches)[:, None]), batch_size=3)
+
+
+def test_a_logger_may_take_floats_only_and_there_may_be_several(tmp_path: Path) -> None:
+    loggers = [Floats(), CSVLogger(tmp_path, name="", version="csv"), Floats()]
+    fit(SGBlend(alpha=0.3), loggers, ActivationMonitor(), steps=2)
+    assert [step for step, _ in loggers[0].rows] == [0, 1]
+    assert loggers[0].rows == loggers[2].rows
+    assert loggers[0].rows[0][1]["alpha/act"] == pytest.approx(0.3)
+    loggers[1].save()
+    assert len((tmp_path / "csv" / "metrics.csv").read_text(encoding="utf-8").splitlines()) == 3
+
+
+@pytest.mark.parametrize("attribute", ["a word", nn.Linear(1, 1)], ids=["no module", "one part of several"])
+def test_an_attribute_called_network_may_be_anything(attribute: Any) -> None:
+    module, logger = Somebody(SGBlend()), Floats()
+    module.network = attribute
+    trainer(logger, max_steps=1, max_epochs=-1, callbacks=[ActivationMonitor()]).fit(module, rows(1))
+    assert {"alpha/act", "gap/act", "grad_norm/first"} <= set(logger.rows[0][1])
+
+
+def test_accumulated_gradients_are_logged_once_per_step_and_are_those_of_the_whole_step() -> None:
+    logger, together = Floats(), Floats()
+    options = {"max_epochs": 1, "accumulate_grad_batches": 2}
+    trainer(logger, callbacks=[ActivationMonitor()], **options).fit(Somebody(SGBlend()), rows(4))
+    assert [step for step, _ in logger.monitored()] == [0, 1]
+    loader = DataLoader(TensorDataset(torch.linspace(-1, 2, 12)[:, None]), batch_size=6)
+    trainer(together, max_epochs=1, callbacks=[ActivationMonitor()]).fit(Somebody(SGBlend()), loader)
+    expected = together.rows[0][1]["grad_alpha/act"] / 2  # Lightning divides the loss of each batch by their number
+    assert logger.rows[0][1]["grad_alpha/act"] == pytest.approx(expected, rel=1e-5)
+
+
+class TwoOptimizers(L.LightningModule):
+    """Two networks that learn in turn, as in a GAN; ``other`` steps on every second batch only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.one, self.other = nn.Sequential(nn.Linear(1, 1), SGBlend()), nn.Sequential(nn.Linear(1, 1), SGBlend())
+        self.expected: list[float] = []
+
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> None:
+        first, second = self.optimizers()
+        loss = self.other(self.one(batch[0])).sum()
+        self.manual_backward(loss)
+        norm = lambda part: sum(float(p.grad.square().sum()) for p in part.parameters())  # noqa: E731
+        squares = norm(self.one)
+        first.step()
+        if batch_idx % 2:
+            self.manual_backward(100 * self.other(self.one(batch[0])).sum())  # spoils the gradients of `one`
+            squares += norm(self.other)
+            second.step()
+        self.expected.append(math.sqrt(squares))
+        first.zero_grad(), second.zero_grad()
+        self.log("loss", loss)
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        return [torch.optim.SGD(part.parameters(), lr=1e-3) for part in (self.one, self.other)]
+
+
+def test_under_manual_optimization_each_optimizer_contributes_its_own_gradients() -> None:
+    module, logger = TwoOptimizers(), Floats()
+    trainer(logger, max_epochs=1, callbacks=[ActivationMonitor()]).fit(module, rows(5))
+    seen = logger.monitored()
+    assert [step for step, _ in seen] == [step for step, metrics in logger.rows if "loss" in metrics] == [0, 1, 2, 3, 4]
+    assert [metrics["grad_norm/total"] for _, metrics in seen] == pytest.approx(module.expected, rel=1e-5)
+    assert {"alpha/one.1", "alpha/other.1", "gap/other.1"} <= set(seen[0][1])
+    assert ["grad_alpha/other.1" in metrics for _, metrics in seen] == [False, True, False, True, False]
+
+
+def test_a_batch_that_is_skipped_is_made_up_for_by_the_next_one() -> None:
+    class Skipping(Somebody):
+        def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor | None:
+            return None if batch_idx == 0 else super().training_step(batch, batch_idx)
+
+    logger = Floats()
+    trainer(logger, max_epochs=1, callbacks=[ActivationMonitor(100)]).fit(Skipping(SGBlend()), rows(3))
+    assert len(logger.monitored()) == 1
+
+
+@pytest.mark.parametrize("way", ["in place", "a part", "the whole module"])
+def test_compiled_networks_are_watched_under_the_same_names(way: str) -> None:
+    torch.compiler.reset()
+    module, logger = Somebody(nn.Sequential(SGBlend())), Floats()
+    if way == "in place":
+        module.act.compile(backend="eager")
+    elif way == "a part":
+        module.act = torch.compile(module.act, backend="eager")
+    fitted = torch.compile(module, backend="eager") if way == "the whole module" else module
+    trainer(logger, max_epochs=1, callbacks=[ActivationMonitor(2)]).fit(fitted, rows(4))
+    assert [step for step, _ in logger.monitored()] == [0, 2]
+    assert all({"alpha/act.0", "gap/act.0", "grad_norm/act.0"} <= set(metrics) for _, metrics in logger.monitored())
+
+
+def test_a_sanity_check_and_validation_log_nothing() -> None:
+    class Validating(Somebody):
+        def validation_step(self, batch: list[Tensor], batch_idx: int) -> None:
+            self.act(self.first(batch[0]))
+
+    logger = Floats()
+    options = {"max_epochs": 2, "num_sanity_val_steps": 2, "callbacks": [ActivationMonitor(2)]}
+    trainer(logger, **options).fit(Validating(SGBlend()), rows(2), rows(2))
+    assert [step for step, _ in logger.rows] == [0, 2]
+
+
+def test_activations_swapped_in_configure_model_are_watched() -> None:
+    class Late(Somebody):
+        def configure_model(self) -> None:
+            if isinstance(self.act, nn.ReLU):
+                replace_activations(self, lambda: SGBlend(alpha=0.4))
+
+    logger = Floats()
+    trainer(logger, max_epochs=1, callbacks=[ActivationMonitor()]).fit(Late(nn.ReLU()), rows(1))
+    assert logger.rows[0][1]["alpha/act"] == pytest.approx(0.4)
+
+
+def test_an_activation_that_is_called_with_a_keyword_is_watched() -> None:
+    class Keyword(Somebody):
+        def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+            return self.act(x=self.first(batch[0])).sum()
+
+    logger = Floats()
+    trainer(logger, max_epochs=1, callbacks=[ActivationMonitor()]).fit(Keyword(SGBlend()), rows(1))
+    assert logger.rows[0][1]["gap/act"] > 0
+
+
+def test_a_frozen_network_with_one_trained_scalar_is_logged() -> None:
+    module, logger = Somebody(SGBlend(learn=["alpha"])), Floats()
+    module.first.requires_grad_(False)
+    trainer(logger, max_epochs=1, callbacks=[ActivationMonitor()]).fit(module, rows(1))
+    assert {key for key in logger.rows[0][1] if key.startswith("grad")} == {
+        "grad_alpha/act", "grad_norm/act", "grad_norm/activations", "grad_norm/total",
+    }  # fmt: skip
+
+
+def test_an_interval_below_one_step_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        ActivationMonitor(0)

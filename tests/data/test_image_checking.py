@@ -113,7 +113,7 @@ def test_neighbours_are_in_the_order_in_which_people_count() -> None:
 
 def test_few_small_rare_bad_and_mixed_pictures_are_found(tmp_path: Path) -> None:
     root = write_folder(tmp_path / "set", per_class=60)
-    write_folder(root, per_class=5, **{"珍しい": (0, 255, 0)})
+    write_folder(root, per_class=5, 珍しい=(0, 255, 0))
     (root / "赤い丸" / "bad.png").write_bytes(b"no")
     Image.new("RGB", (9, 40)).save(root / "赤い丸" / "small.png")
     Image.new("L", (32, 24), 3).save(root / "赤い丸" / "grey.png")

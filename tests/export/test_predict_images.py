@@ -109,7 +109,7 @@ def test_one_picture_is_scored_too(trained: tuple[Path, Path], tmp_path: Path) -
 
 
 def test_what_cannot_be_scored_is_said_and_nothing_is_written(trained: tuple[Path, Path], tmp_path: Path) -> None:
-    root, run = trained
+    _root, run = trained
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.png").write_bytes(b"no")

@@ -89,18 +89,18 @@ def test_a_resumed_run_sees_the_pictures_it_would_have_seen(
     whole = settings(trainer__max_epochs=3, output_dir=str(tmp_path / "whole"))
     _, reference = train(whole, quiet=True)
 
-    class Cut(Exception):
+    class CutError(Exception):
         pass
 
     def cut(self: Any, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.current_epoch == 1:
-            raise Cut
+            raise CutError
 
     from adaptact.callbacks.progress import ProgressLine  # any callback would do that is there when it is not quiet
 
     monkeypatch.setattr(ProgressLine, "on_train_epoch_start", cut, raising=False)
     parts = settings(trainer__max_epochs=3, output_dir=str(tmp_path / "parts"))
-    with pytest.raises(Cut):
+    with pytest.raises(CutError):
         train(parts)
     monkeypatch.undo()
     (started,) = (tmp_path / "parts").iterdir()

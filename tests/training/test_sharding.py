@@ -12,7 +12,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor
 
 from adaptact import SGBlend, config, data, launcher
-from adaptact.callbacks.monitor import gradient_norms
+from adaptact.callbacks.monitor import layer_norms, parameter_norms
 from adaptact.config import Optimizer
 from adaptact.errors import ConfigError
 from adaptact.surgery import param_groups
@@ -59,7 +59,7 @@ def test_a_step_on_shards_is_that_on_whole_weights() -> None:
     for module in (learner(), sharded()):
         optimizer = torch.optim.AdamW(param_groups(module.network, 0.1, 0.1), lr=0.1, fused=True)
         module.training_step(batch, 0).backward()
-        norms = gradient_norms(module.network)
+        norms = layer_norms(parameter_norms(module.network))
         module.configure_gradient_clipping(optimizer)
         optimizer.step()
         results.append((norms, module.grad_norms, {n: whole(v) for n, v in module.state_dict().items()}))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from adaptact.activations import AdaptiveActivation, stored_parameters
 from adaptact.activations import functional as AF
-from adaptact.callbacks.sites import Inputs
+from adaptact.callbacks.sites import Inputs, watched
 from adaptact.surgery import named_activations
 
 SNAPSHOTS = 8
@@ -46,7 +46,7 @@ class CurveSnapshots(L.Callback):
             self._keep(done, pl_module)
 
     def _keep(self, epoch: int, pl_module: L.LightningModule) -> None:
-        sites = named_activations(getattr(pl_module, "network", pl_module))
+        sites = named_activations(watched(pl_module))
         self.states.append(
             (epoch, {n: {k: v.cpu().clone() for k, v in m.state_dict().items()} for n, m in sites.items()})
         )

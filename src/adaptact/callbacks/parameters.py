@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from adaptact import records
 from adaptact.activations import learned_values
-from adaptact.callbacks.sites import eagerly, gap, watch
+from adaptact.callbacks.sites import eagerly, gap, watch, watched
 from adaptact.surgery import named_activations
 
 
@@ -38,14 +38,13 @@ class ParameterHistory(L.Callback):
         self.rows = state_dict["rows"]
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        network = getattr(pl_module, "network", pl_module)
-        found = named_activations(network) if isinstance(network, nn.Module) else {}
+        found = named_activations(watched(pl_module))
         self._sites = {name: module for name, module in found.items() if learned_values(module)}
 
     def on_validation_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
         if self._sites and self._hooks is None and not self._gaps:
             self._hooks = ExitStack()
-            self._hooks.enter_context(eagerly(pl_module))
+            self._hooks.enter_context(eagerly())
             self._hooks.enter_context(watch(self._sites, self._see))
 
     def on_validation_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -44,27 +45,37 @@ def gap(module: nn.Module, x: Tensor) -> Tensor | None:
         return None if parts is None else (parts[0] - parts[1]).square().mean().sqrt()
 
 
-def eagerly(network: nn.Module) -> AbstractContextManager[None]:
-    """A block in which a compiled network runs eagerly, so that hooks see its modules.
+def watched(pl_module: nn.Module) -> nn.Module:
+    """What is looked at: the attribute ``network`` where all parameters are in it, else the whole module."""
+    network = getattr(pl_module, "network", None)
+    if not isinstance(network, nn.Module):
+        return pl_module
+    inside = {id(parameter) for parameter in network.parameters()}
+    return network if all(id(parameter) in inside for parameter in pl_module.parameters()) else pl_module
 
-    Only where something is compiled: the switch imports the compiler, which takes seconds.
+
+def eagerly() -> AbstractContextManager[None]:
+    """A block in which what is compiled runs eagerly, so that hooks see its modules.
+
+    Where nothing can be compiled it does nothing: the switch imports the compiler, which takes seconds.
     """
-    compiled = any(getattr(module, "_compiled_call_impl", None) is not None for module in network.modules())
-    return torch.compiler.set_stance("force_eager") if compiled else nullcontext()
+    compiler = "torch._dynamo" in sys.modules
+    return torch.compiler.set_stance("force_eager") if compiler else nullcontext()
 
 
 @contextmanager
 def watch(modules: dict[str, nn.Module], see: Any) -> Iterator[None]:
     """Call ``see(name, module, input)`` at each forward pass of each module; the hooks live inside the block only."""
-    hooks = [
-        module.register_forward_pre_hook(lambda m, args, name=name: see(name, m, args[0]))
-        for name, module in modules.items()
-    ]
+
+    def hook(name: str) -> Any:
+        return lambda module, args, kwargs: see(name, module, [*args, *kwargs.values()][0])
+
+    hooks = [module.register_forward_pre_hook(hook(name), with_kwargs=True) for name, module in modules.items()]
     try:
         yield
     finally:
-        for hook in hooks:
-            hook.remove()
+        for handle in hooks:
+            handle.remove()
 
 
 def moved(module: nn.Module, start: nn.Module, x: Tensor) -> float:
@@ -100,7 +111,7 @@ def observe(network: nn.Module, x: Tensor, starts: dict[str, nn.Module] | None =
     training = network.training
     network.eval()
     try:
-        with eagerly(network), watch(named_activations(network), see):
+        with eagerly(), watch(named_activations(network), see):
             network(x)
     finally:
         network.train(training)

@@ -6,6 +6,7 @@ from types import ModuleType
 
 from adaptact import config
 from adaptact.data.parts import PARTS, Part, Prepared
+from adaptact.errors import ConfigError
 from adaptact.trust import import_trusted
 
 __all__ = ["PARTS", "Part", "Prepared", "load", "readers"]
@@ -21,6 +22,10 @@ def load(options: config.Data, trust: str | None = None) -> Prepared:
         from adaptact.data import table
 
         return table.load(options)
+    if isinstance(options, config.Text):
+        from adaptact.data import text
+
+        return text.load(options)
     if isinstance(options, config.Idx):
         from adaptact.data import idx
 
@@ -34,6 +39,8 @@ def load(options: config.Data, trust: str | None = None) -> Prepared:
         from adaptact.data import custom
 
         return custom.load(options, trust)
+    if isinstance(options, config.NoData):
+        raise ConfigError(["data=none is for make inspect: choose data to learn from, as in data=digits"])
     from adaptact.data import bundled
 
     assert isinstance(options, config.Bundled)
@@ -54,4 +61,8 @@ def readers(options: config.Data) -> tuple[ModuleType, ModuleType] | None:
         from adaptact.data import image_checking, image_folder
 
         return image_folder, image_checking
+    if isinstance(options, config.Text):
+        from adaptact.data import text, text_checking
+
+        return text, text_checking
     return None

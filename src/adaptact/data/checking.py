@@ -42,7 +42,7 @@ class Finding:
 def findings(raw: Raw, options: config.Table, scores: dict[str, float] | None = None) -> list[Finding]:
     """All findings, the severe ones first; ``scores`` of single columns, where they are known already."""
     scores = single_scores(raw) if scores is None else scores
-    found = [*_rows(raw), *_labels(raw), *_columns(raw), *_leaks(raw, scores), *_sums(raw), *_noise(raw)]
+    found = [*few_rows(raw), *class_balance(raw), *_columns(raw), *_leaks(raw, scores), *_sums(raw), *_noise(raw)]
     found += _drift(raw, options)
     return sorted(found, key=lambda finding: [SEVERE, WARNING, INFO].index(finding.level))
 
@@ -77,14 +77,14 @@ def report(raw: Raw, options: config.Table) -> dict[str, Any]:
         "target": options.target,
         "rows": {part: len(y) for part, y in raw.y.items()} | {"all": len(whole)},
         "task": raw.task,
-        "target_shape": _target(raw),
+        "target_shape": target_shape(raw),
         "columns": columns,
         "findings": [asdict(finding) for finding in found],
         "notes": raw.notes,
     }
 
 
-def unusable(options: config.Table, message: str) -> dict[str, Any]:
+def unusable(options: config.Rows, message: str) -> dict[str, Any]:
     """The report of a table that could not be read or split at all."""
     found = Finding("unusable", None, message, "mend this first, then check again", SEVERE)
     return {
@@ -105,7 +105,7 @@ def unusable(options: config.Table, message: str) -> dict[str, Any]:
 # --- the parts ---------------------------------------------------------------------------------------------------
 
 
-def _rows(raw: Raw) -> list[Finding]:
+def few_rows(raw: Raw) -> list[Finding]:
     rows = sum(map(len, raw.y.values()))
     if rows < FEW_ROWS:
         advice = "expect wide intervals: use data.folds, a smaller model, or collect more"
@@ -114,7 +114,7 @@ def _rows(raw: Raw) -> list[Finding]:
     return []
 
 
-def _labels(raw: Raw) -> list[Finding]:
+def class_balance(raw: Raw) -> list[Finding]:
     if raw.task == "regression":
         return []
     y = np.concatenate(list(raw.y.values()))
@@ -304,7 +304,11 @@ def _shape(cells: pd.Series, known: dict[str, Any], column: Any) -> dict[str, An
     if column.role == "categorical":
         counts = cells.dropna().astype(str).value_counts().head(12)
         return {"top": {str(k): int(v) for k, v in counts.items()}}
-    values = as_values(cells, column)
+    return histogram(as_values(cells, column))
+
+
+def histogram(values: np.ndarray) -> dict[str, Any]:
+    """Range, median and 24 bins of numbers, of which NaN are left out."""
     values = values[~np.isnan(values)]
     if not len(values):
         return {}
@@ -318,7 +322,7 @@ def _shape(cells: pd.Series, known: dict[str, Any], column: Any) -> dict[str, An
     }
 
 
-def _target(raw: Raw) -> dict[str, Any]:
+def target_shape(raw: Raw) -> dict[str, Any]:
     y = np.concatenate(list(raw.y.values()))
     if raw.task == "classification":
         counts = np.bincount(y, minlength=len(raw.labels))

@@ -8,10 +8,11 @@ import lightning as L
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler, TensorDataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from adaptact import config
 from adaptact.data.augment import augment, generator_for
+from adaptact.data.lengths import EVALUATION_TEXTS, by_length, lengths_of
 from adaptact.data.parts import PARTS, Part, Prepared
 
 EVALUATION_ROWS = 1024  # rows per batch where nothing is learned
@@ -23,13 +24,24 @@ class BatchIndices(Sampler[Tensor]):
 
     A last batch of one row is left out when shuffled: batch normalisation cannot use it. Of ``world`` processes each
     has its share of every training batch, and of the rows to evaluate a piece of its own.
+
+    Args:
+        lengths: (rows,) of texts, of which a batch then has similar ones; to evaluate, each piece is sorted by them.
     """
 
     def __init__(
-        self, rows: int, batch_size: int, *, shuffle: bool, seed: int = 0, rank: int = 0, world: int = 1
+        self,
+        rows: int,
+        batch_size: int,
+        *,
+        shuffle: bool,
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        lengths: Tensor | None = None,
     ) -> None:
         self.rows, self.batch_size, self.shuffle, self.seed = rows, batch_size, shuffle, seed
-        self.rank, self.world = rank, world
+        self.rank, self.world, self.lengths = rank, world, lengths
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -42,18 +54,41 @@ class BatchIndices(Sampler[Tensor]):
         full, rest = divmod(rows, self.batch_size)
         return full + (rest >= (2 * self.world if self.shuffle and full else 1))
 
-    def _piece(self) -> Tensor:
-        return torch.arange(self.rows).tensor_split(self.world)[self.rank]
+    def evaluated(self) -> list[Tensor]:
+        """The rows that each process evaluates, in its order."""
+        pieces = torch.arange(self.rows).tensor_split(self.world)
+        if self.lengths is None:
+            return list(pieces)
+        return [piece[self.lengths[piece].argsort(stable=True)] for piece in pieces]
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self.shuffle:
-            piece = self._piece()
+            piece = self.evaluated()[self.rank]
             yield from piece.split(self.batch_size) if self.world == 1 else piece.tensor_split(len(self))
         else:
             state = np.random.SeedSequence([self.seed, self.epoch]).generate_state(1, np.uint64)[0]
-            order = torch.randperm(self.rows, generator=torch.Generator().manual_seed(int(state) % 2**63))
-            for batch in order.split(self.batch_size)[: len(self)]:
+            generator = torch.Generator().manual_seed(int(state) % 2**63)
+            order = torch.randperm(self.rows, generator=generator)
+            if self.lengths is None:
+                batches = list(order.split(self.batch_size)[: len(self)])
+            else:
+                kept = min(self.rows, len(self) * self.batch_size)
+                batches = by_length(order[:kept], self.lengths, self.batch_size, generator)
+            for batch in batches:
                 yield batch[self.rank :: self.world]
+
+
+class CutRows(Dataset[tuple[Tensor, Tensor]]):
+    """Rows of a part by their numbers, texts cut to the longest among them."""
+
+    def __init__(self, part: Part, lengths: Tensor | None = None) -> None:
+        self.part, self.lengths = part, lengths
+
+    def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        x, y = self.part.x, self.part.y
+        longest = None if self.lengths is None or not len(rows) else int(self.lengths[rows].max())
+        rows = rows.to(x.device)
+        return (x[rows] if longest is None else x[rows, :longest]), y[rows]
 
 
 class ResidentLoader:
@@ -68,14 +103,13 @@ class ResidentLoader:
         return len(self.sampler)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        x, y = self.part.x, self.part.y
-        if not self.sampler.shuffle and self.sampler.world == 1:
-            size = self.sampler.batch_size
-            yield from zip(x.split(size), y.split(size), strict=True)
+        sampler = self.sampler
+        if not sampler.shuffle and sampler.world == 1 and sampler.lengths is None:
+            yield from zip(self.part.x.split(sampler.batch_size), self.part.y.split(sampler.batch_size), strict=True)
             return
-        for rows in self.sampler:
-            rows = rows.to(x.device)
-            yield x[rows], y[rows]
+        rows_of = CutRows(self.part, sampler.lengths)
+        for rows in sampler:
+            yield rows_of[rows]
 
 
 class DataModule(L.LightningDataModule):
@@ -91,6 +125,7 @@ class DataModule(L.LightningDataModule):
         super().__init__()
         self.data, self.options, self.seed = data, options, seed
         self.parts = data.parts
+        self.lengths = {name: lengths_of(part.x, data.layout) for name, part in data.parts.items()}
         self.resident = options.resident != "false"
         self.augmentations = options.augmentations if isinstance(options, config.ImageFolder) else ()
 
@@ -127,8 +162,9 @@ class DataModule(L.LightningDataModule):
     def evaluation(self, part: str) -> ResidentLoader | DataLoader[Tensor]:
         """One part in its own order, in batches for evaluation."""
         assert part in PARTS
+        rows = EVALUATION_ROWS if self.lengths[part] is None else EVALUATION_TEXTS
         most = EVALUATION_VALUES // max(1, int(np.prod(self.data.input_shape)))
-        return self._loader(part, max(self.options.batch_size, min(EVALUATION_ROWS, most)), shuffle=False)
+        return self._loader(part, max(self.options.batch_size, min(rows, most)), shuffle=False)
 
     def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
         """Called by Lightning where a batch has come to the device: training pictures are varied there."""
@@ -137,14 +173,27 @@ class DataModule(L.LightningDataModule):
         generator = generator_for(self.seed, self.trainer.global_step, self.rank)
         return augment(batch[0], self.augmentations, generator), batch[1]
 
+    def order_of(self, part: str) -> Tensor:
+        """Row numbers of a part in the order in which all processes together evaluate it."""
+        sampler = BatchIndices(len(self.parts[part]), 1, shuffle=False, world=self.world, lengths=self.lengths[part])
+        return torch.cat(sampler.evaluated())
+
     def _loader(self, part: str, batch_size: int, *, shuffle: bool) -> ResidentLoader | DataLoader[Tensor]:
         rows = self.parts[part]
-        sampler = BatchIndices(len(rows), batch_size, shuffle=shuffle, seed=self.seed, rank=self.rank, world=self.world)
+        sampler = BatchIndices(
+            len(rows),
+            batch_size,
+            shuffle=shuffle,
+            seed=self.seed,
+            rank=self.rank,
+            world=self.world,
+            lengths=self.lengths[part],
+        )
         if self.resident:
             return ResidentLoader(rows, sampler)
         workers = self.options.num_workers
         return DataLoader(
-            TensorDataset(rows.x, rows.y),  # type: ignore[arg-type]
+            CutRows(rows, self.lengths[part]),  # type: ignore[arg-type]
             sampler=sampler,  # type: ignore[arg-type]  # whole batches of indices: a batch is one index operation
             batch_size=None,
             num_workers=workers,

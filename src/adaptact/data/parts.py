@@ -51,6 +51,7 @@ class Prepared:
         fingerprint: SHA-256 of the source, the same wherever and whenever it is read.
         notes: what the reader decided and a person should know.
         layout: what the inputs mean; None where all are plain numbers.
+        texts: of texts what stood in each row before it became tokens, by part; empty for other inputs.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Prepared:
     preparation: Preparation | None = None
     notes: list[str] = field(default_factory=list)
     layout: Layout | None = None
+    texts: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def input_shape(self) -> tuple[int, ...]:

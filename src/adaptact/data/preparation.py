@@ -21,7 +21,7 @@ from adaptact import config, records
 from adaptact.data.cells import numbers, texts
 from adaptact.data.profile import profile
 from adaptact.data.reading import Format
-from adaptact.data.roles import Column, Roles, calendar
+from adaptact.data.roles import Column, Roles, calendar, calendar_parts
 from adaptact.errors import DataError
 from adaptact.layouts import Columns
 
@@ -100,6 +100,11 @@ class TablePreparation:
         return torch.from_numpy(np.ascontiguousarray(dense, dtype=np.float32))
 
     @property
+    def needed(self) -> list[str]:
+        """The columns without which a file cannot be scored."""
+        return self.roles.used
+
+    @property
     def layout(self) -> Columns:
         """How the rows of :meth:`transform` are laid out."""
         n_flags = self.width - len(self.bins) - len(self.cardinalities)
@@ -158,19 +163,35 @@ def bin_edges(values: np.ndarray) -> list[float]:
     return edges.tolist() if len(edges) > 1 else [float(edges[0]) - 0.5, float(edges[0]) + 0.5]
 
 
+def sources(roles: Roles, time: str | None) -> dict[str, tuple[Column, str | None]]:
+    """Names of the columns of :func:`to_cells`: the table's column that each comes from, and of a date the part."""
+    found: dict[str, tuple[Column, str | None]] = {}
+    used = roles.used
+    for column in (roles[name] for name in used):
+        if column.role != "date":
+            found[column.name] = column, None
+            continue
+        for part in calendar_parts(column, elapsed=column.name != time):
+            name = f"{column.name} ({part})"
+            while name in used or name in found:  # a column that is called like a part of this one
+                name += "'"
+            found[name] = column, part
+    return found
+
+
 def to_cells(frame: pd.DataFrame, roles: Roles, time: str | None) -> pd.DataFrame:
     """Numbers and calendar parts as float64 with NaN where missing, categories as text with "" where missing."""
     cells: dict[str, Any] = {}
-    used = roles.used
-    for name in used:
-        column = roles[name]
-        if column.role == "numeric":
-            cells[name] = numbers(frame[name], column.decimal).to_numpy()
-        elif column.role == "date":
-            for part, values in calendar(frame[name], column, elapsed=name != time).items():
-                while part in used or part in cells:  # a column that is called like a part of this one
-                    part += "'"
-                cells[part] = values
+    parts: dict[str, np.ndarray] = {}
+    for name, (column, part) in sources(roles, time).items():
+        given = frame[column.name]
+        if part is not None:
+            key = f"{column.name} ({part})"
+            if key not in parts:
+                parts |= calendar(given, column)
+            cells[name] = parts[key]
+        elif column.role == "numeric":
+            cells[name] = numbers(given, column.decimal).to_numpy()
         else:
-            cells[name] = texts(frame[name]).astype(object).where(frame[name].notna(), "").to_numpy(dtype=object)
+            cells[name] = texts(given).astype(object).where(given.notna(), "").to_numpy(dtype=object)
     return pd.DataFrame(cells, index=frame.index)

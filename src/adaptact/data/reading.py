@@ -12,7 +12,7 @@ import io
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -48,11 +48,11 @@ class Format:
         name = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}.get(self.separator, repr(self.separator))
         skipped = f", {self.skip} line(s) above the table left out" if self.skip else ""
         header = "header" if self.header else "no header (columns are numbered from 0)"
-        return f"{self.encoding}, {name}, {header}{skipped}"
+        return f"{self.encoding}, {f'{name}, ' if self.separator else ''}{header}{skipped}"
 
 
 def chunks(
-    path: str, options: config.Table, known: set[str] | None = None, rows: int = CHUNK_ROWS, key: str = "data.path"
+    path: str, options: config.Rows, known: set[str] | None = None, rows: int = CHUNK_ROWS, key: str = "data.path"
 ) -> Iterator[tuple[pd.DataFrame, Format]]:
     """Pieces of a table in their order: every text cell trimmed, marks of missing values NaN, names unique.
 
@@ -77,7 +77,7 @@ def chunks(
         empty = True
         for frame, form in pieces:
             empty = empty and frame.empty
-            yield clean(frame, marks), form
+            yield clean(frame, marks, options.text if isinstance(options, config.Text) else ()), form
     except OSError as error:
         raise DataError(f"{where} cannot be read: {error.strerror or error}") from None
     except (EOFError, zlib.error) as error:
@@ -87,7 +87,7 @@ def chunks(
 
 
 def read(
-    path: str, options: config.Table, known: set[str] | None = None, key: str = "data.path"
+    path: str, options: config.Rows, known: set[str] | None = None, key: str = "data.path"
 ) -> tuple[pd.DataFrame, Format]:
     """The whole table, as by :func:`chunks`."""
     pieces = list(chunks(path, options, known, key=key))
@@ -100,21 +100,23 @@ def _opener(path: str) -> Open:
     return lambda: gzip.open(path, "rb") if packed else Path(path).open("rb")  # type: ignore[return-value]
 
 
-def clean(frame: pd.DataFrame, marks: set[str]) -> pd.DataFrame:
-    def column(cells: pd.Series) -> pd.Series:
+def clean(frame: pd.DataFrame, marks: set[str], texts: Collection[str] = ()) -> pd.DataFrame:
+    """Trimmed cells, NaN where one is a mark of a missing value; in the columns ``texts`` a mark is a text."""
+
+    def column(name: str, cells: pd.Series) -> pd.Series:
         if is_plain(cells):
             return cells
         cells = cells.str.strip()
-        return cells.mask(cells.isin(marks))
+        return cells.mask(cells.isin({""} if name in texts else marks))
 
-    return pd.DataFrame({name: column(frame[name]) for name in frame.columns}, index=frame.index)
+    return pd.DataFrame({name: column(name, frame[name]) for name in frame.columns}, index=frame.index)
 
 
 # --- text --------------------------------------------------------------------------------------------------------
 
 
 def text(
-    opened: Open, path: str, options: config.Table, known: set[str] | None = None, rows: int = CHUNK_ROWS
+    opened: Open, path: str, options: config.Rows, known: set[str] | None = None, rows: int = CHUNK_ROWS
 ) -> Iterator[tuple[pd.DataFrame, Format]]:
     """Pieces of a text file, cells as they stand there; ``path`` is its name in messages."""
     form = detect(opened, path, options, known)
@@ -162,7 +164,7 @@ def column_names(header: Iterable[object] | None, n_columns: int, path: str) -> 
     return names
 
 
-def detect(opened: Open, path: str, options: config.Table, known: set[str] | None) -> Format:
+def detect(opened: Open, path: str, options: config.Rows, known: set[str] | None) -> Format:
     """Encoding, separator, lines above the table, and whether it has a header; what is set is taken as set."""
     encoding = detect_encoding(opened, path) if options.encoding == "auto" else options.encoding
     encoding = "cp932" if encoding.lower() in SHIFT_JIS else encoding
@@ -327,9 +329,7 @@ def _is_number(cell: str) -> bool:
 # --- other kinds -------------------------------------------------------------------------------------------------
 
 
-def excel(
-    path: str, options: config.Table, known: set[str] | None, where: str
-) -> Iterator[tuple[pd.DataFrame, Format]]:
+def excel(path: str, options: config.Rows, known: set[str] | None, where: str) -> Iterator[tuple[pd.DataFrame, Format]]:
     with Path(path).open("rb"):
         pass
     sheet: Any = options.sheet if options.sheet is not None else 0

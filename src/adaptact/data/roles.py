@@ -255,22 +255,29 @@ def dates(cells: pd.Series, format: str) -> pd.Series:
     return found.where((years >= 1900) & (years <= 2100))
 
 
-def calendar(cells: pd.Series, column: Column, *, elapsed: bool = True) -> dict[str, np.ndarray]:
-    """Calendar parts of a date column as float64 columns, NaN where missing.
+def calendar_parts(column: Column, *, elapsed: bool = True) -> list[str]:
+    """What a date column tells: month, day, weekday (0 is Monday), hour, year, days (since 2000), as its format has it.
 
     Year and elapsed days are left out with ``elapsed=False``: split by time, all later rows lie outside what was seen.
     """
+    format = column.format or "%Y-%m-%d"
+    parts = ["month", "day", "weekday"] if "%d" in format else ["month"]
+    parts += ["hour"] if "%H" in format else []
+    return parts + (["year", "days"] if elapsed else [])
+
+
+def calendar(cells: pd.Series, column: Column, *, elapsed: bool = True) -> dict[str, np.ndarray]:
+    """:func:`calendar_parts` of a date column as float64 columns "name (part)", NaN where missing."""
     found = dates(cells, column.format or "%Y-%m-%d")
-    parts = {
-        f"{column.name} (month)": found.dt.month,
-        f"{column.name} (day)": found.dt.day,
-        f"{column.name} (weekday)": found.dt.day_of_week,
+    values = {
+        "month": found.dt.month,
+        "day": found.dt.day,
+        "weekday": found.dt.day_of_week,
+        "hour": found.dt.hour,
+        "year": found.dt.year,
+        "days": (found - pd.Timestamp("2000-01-01")) / pd.Timedelta(days=1),
     }
-    if column.format and "%d" not in column.format:
-        parts = {f"{column.name} (month)": found.dt.month}
-    if column.format and "%H" in column.format:
-        parts[f"{column.name} (hour)"] = found.dt.hour
-    if elapsed:
-        days = (found - pd.Timestamp("2000-01-01")) / pd.Timedelta(days=1)
-        parts |= {f"{column.name} (year)": found.dt.year, f"{column.name} (days)": days}
-    return {key: value.to_numpy(dtype=np.float64, na_value=np.nan) for key, value in parts.items()}
+    return {
+        f"{column.name} ({part})": values[part].to_numpy(dtype=np.float64, na_value=np.nan)
+        for part in calendar_parts(column, elapsed=elapsed)
+    }

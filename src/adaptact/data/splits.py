@@ -20,9 +20,18 @@ MOST_FOLDS = 20
 
 
 def split_table(
-    frame: pd.DataFrame, y: np.ndarray, task: Task, labels: list[str], options: config.Table, roles: Roles
+    frame: pd.DataFrame,
+    y: np.ndarray,
+    task: Task,
+    labels: list[str],
+    options: config.Rows,
+    roles: Roles,
+    twins: np.ndarray | None = None,
 ) -> tuple[Rows, list[str]]:
     """Row numbers of train, val and test (those without a file of their own), and what a person should know.
+
+    Args:
+        twins: (rows,) the same number for rows that are to stay together; by default as :func:`repeated` says.
 
     Raises:
         DataError: a split that leaves a part or a class of it empty.
@@ -31,7 +40,8 @@ def split_table(
         rows = by_time(frame[options.time], options)
         notes = [_time_note(frame[options.time], rows)]
     else:
-        rows, notes = _by_units(frame, y, task, labels, options, roles)
+        twins = repeated(frame, y, roles) if twins is None else twins
+        rows, notes = _by_units(frame, y, task, labels, options, twins)
     check(rows, y, task, labels)
     return rows, notes
 
@@ -44,9 +54,8 @@ def repeated(frame: pd.DataFrame, y: np.ndarray, roles: Roles) -> np.ndarray:
 
 
 def _by_units(
-    frame: pd.DataFrame, y: np.ndarray, task: Task, labels: list[str], options: config.Table, roles: Roles
+    frame: pd.DataFrame, y: np.ndarray, task: Task, labels: list[str], options: config.Rows, twins: np.ndarray
 ) -> tuple[Rows, list[str]]:
-    twins = repeated(frame, y, roles)
     notes = []
     spare = len(y) - len(np.unique(twins))
     if spare:
@@ -67,7 +76,7 @@ def by_units(
     y: np.ndarray,
     task: Task,
     labels: list[str],
-    options: config.Table | config.ImageFolder,
+    options: config.Rows | config.ImageFolder,
     *,
     own: Collection[str] = (),
     grouped: str | None = None,
@@ -94,18 +103,23 @@ def by_units(
     return rows if len(first) == len(y) else by_size(units, y, task, shares, options.split_seed)
 
 
-def _shares(options: config.Table | config.ImageFolder, own: Collection[str]) -> dict[str, float]:
+def _shares(options: config.Rows | config.ImageFolder, own: Collection[str]) -> dict[str, float]:
     """Shares of all rows for the parts that have none of their own."""
     return {part: size for part, size in (("test", options.test_size), ("val", options.val_size)) if part not in own}
 
 
 def by_size(units: np.ndarray, y: np.ndarray, task: Task, shares: dict[str, float], seed: int) -> Rows:
-    """Whole units, stratified by class: each in random order to the first part that it does not overfill."""
+    """Whole units, stratified by class: each in random order to the first part that it does not overfill.
+
+    A unit of several classes goes where the first of them puts it.
+    """
     generator = np.random.default_rng(seed)
     part_of = np.full(units.max() + 1, "train", dtype=object)
+    placed = np.zeros(units.max() + 1, dtype=bool)
     for number in np.unique(y) if task == "classification" else [None]:
         mine = units if number is None else units[y == number]
-        names, sizes = np.unique(mine, return_counts=True)
+        names, sizes = np.unique(mine[~placed[mine]], return_counts=True)
+        placed[names] = True
         room = {part: max(1, round(share * len(mine))) for part, share in shares.items()}
         left = len(names)
         for place in generator.permutation(len(names)):
@@ -146,7 +160,7 @@ def by_group(
     units: np.ndarray,
     y: np.ndarray,
     task: Task,
-    options: config.Table | config.ImageFolder,
+    options: config.Rows | config.ImageFolder,
     own: Collection[str],
     grouped: str,
 ) -> Rows:
@@ -172,7 +186,7 @@ def by_fold(
     y: np.ndarray,
     task: Task,
     labels: list[str],
-    options: config.Table | config.ImageFolder,
+    options: config.Rows | config.ImageFolder,
     own: Collection[str],
 ) -> Rows:
     """Test: fold ``data.fold`` of ``data.folds``; validation: ``data.val_size`` of all rows, from the others."""
@@ -254,7 +268,7 @@ def latest(when: np.ndarray, count: int) -> np.ndarray:
     return when >= np.sort(when)[min(len(when) - 1, len(when) - count)]
 
 
-def by_time(column: pd.Series, options: config.Table) -> Rows:
+def by_time(column: pd.Series, options: config.Rows) -> Rows:
     """Test: the latest rows; validation: the latest of the others. Rows of one moment stay together."""
     when = moments(column)
     order = np.sort(when)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -129,13 +130,16 @@ def read_and_split(options: config.Table) -> Raw:
             # a class may be absent from a test file: what it lacks cannot be mended by splitting in another way
             check({part: np.arange(len(ys[part]))}, ys[part], task if part == "val" else "regression", labels)
     notes.append(f"{Path(options.path).name} was read as {form}")
-    digest = sha256(Path(options.path)) if len(given) == 1 else _digest(given)
+    digest = sha256(Path(options.path)) if len(given) == 1 else digest_of(given)
     return Raw(task, labels, frames, ys, roles, form, digest, notes)
 
 
 def located(options: config.Table) -> config.Table:
-    """The options with the sample's path as it is on this machine."""
-    return replace(options, path=str(project_root() / options.path)) if isinstance(options, config.Sample) else options
+    """The options with the sample's path as it is on this machine: of the clone, or of the copy in a wheel."""
+    if not isinstance(options, config.Sample):
+        return options
+    packaged = Path(__file__).resolve().parents[1] / "sample" / Path(options.path).name
+    return replace(options, path=str(packaged if packaged.is_file() else project_root() / options.path))
 
 
 def read_cells(options: config.Table) -> Cells:
@@ -145,6 +149,13 @@ def read_cells(options: config.Table) -> Cells:
         DataError: an unreadable file, a missing column, a target that cannot be learned, an odd cell of time.
     """
     frame, form = read(options.path, options, {options.target})
+    return cells_of(frame, form, options, lambda columns: infer_roles(columns, options))
+
+
+def cells_of(
+    frame: pd.DataFrame, form: Format, options: config.Rows, roles_of: Callable[[pd.DataFrame], Roles]
+) -> Cells:
+    """A file as it was read, its target encoded, its columns as what ``roles_of`` says they are."""
     check_columns(frame, options, form)
     notes: list[str] = []
     frame, target = without_blank_targets(frame, options, options.path, notes)
@@ -153,14 +164,14 @@ def read_cells(options: config.Table) -> Cells:
     task = targets.infer_task(target, options, decimal)
     labels = targets.find_labels(target, options, decimal) if task == "classification" else []
     y = targets.encode(target, labels, decimal, options.path)
-    roles = infer_roles(frame, options)
+    roles = roles_of(frame)
     notes += [column.note for column in roles.columns if column.note]
     if options.time is not None:
         moments(frame[options.time])  # says what is odd about a cell, before that counts as missing
     return Cells(task, labels, as_roles(frame, roles), y, roles, form, decimal, notes)
 
 
-def _digest(paths: dict[str, str]) -> str:
+def digest_of(paths: dict[str, str]) -> str:
     from adaptact.data.parts import fingerprint
 
     return fingerprint([sha256(Path(path)).encode() for path in paths.values()])
@@ -181,7 +192,7 @@ def other_file(
 
 
 def without_blank_targets(
-    frame: pd.DataFrame, options: config.Table, path: str, notes: list[str]
+    frame: pd.DataFrame, options: config.Rows, path: str, notes: list[str]
 ) -> tuple[pd.DataFrame, pd.Series]:
     target = frame[options.target]
     known = target.notna()
@@ -192,13 +203,13 @@ def without_blank_targets(
     return frame[known].reset_index(drop=True), target[known].reset_index(drop=True)
 
 
-def check_columns(frame: pd.DataFrame, options: config.Table, form: Format) -> None:
+def check_columns(frame: pd.DataFrame, options: config.Rows, form: Format) -> None:
     """Raise DataError for a column that is named but not there, or a target that is to split its own rows."""
     for key in ("group", "time"):
         if getattr(options, key) == options.target:
             raise DataError(f"data.{key} names the target {options.target!r}: the rows cannot be split by the answer")
     for key in ("target", "group", "time", *config.TABLE_ROLES):
-        named = getattr(options, key)
+        named = getattr(options, key, None)
         for name in [named] if isinstance(named, str) else named or []:
             if name not in frame.columns:
                 way_out = "" if form.header else " No header was found; if there is one, set data.header=true."

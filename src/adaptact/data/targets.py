@@ -13,7 +13,7 @@ from adaptact.errors import DataError
 MOST_CLASSES = 20  # a numeric target with more distinct values is a quantity
 
 
-def mark(target: pd.Series, options: config.Table) -> str:
+def mark(target: pd.Series, options: config.Rows) -> str:
     return options.decimal if options.decimal != "auto" else decimal_mark(target) or "."
 
 
@@ -28,7 +28,7 @@ def one_spelling(target: pd.Series, decimal: str) -> pd.Series:
     return text
 
 
-def infer_task(target: pd.Series, options: config.Table, decimal: str) -> Task:
+def infer_task(target: pd.Series, options: config.Rows, decimal: str) -> Task:
     """Regression for a numeric target with more than 20 values, unless it is set."""
     values = numbers(target, decimal)
     distinct, numeric = target.nunique(), bool(values.notna().all())
@@ -44,7 +44,7 @@ def infer_task(target: pd.Series, options: config.Table, decimal: str) -> Task:
     return options.task
 
 
-def find_labels(target: pd.Series, options: config.Table, decimal: str) -> list[str]:
+def find_labels(target: pd.Series, options: config.Rows, decimal: str) -> list[str]:
     """Labels as written, in sorted order, numbers by size.
 
     Raises:

@@ -15,8 +15,10 @@ import pandas as pd
 
 from adaptact import config
 from adaptact.data.profile import psi, unseen
-from adaptact.data.reading import chunks, numbers
+from adaptact.data.reading import CHUNK_ROWS, chunks, numbers
 from adaptact.data.roles import Column, dates
+from adaptact.data.text import unlabelled
+from adaptact.data.tokens import TextPreparation, joined
 from adaptact.errors import DataError, did_you_mean
 from adaptact.export.runs import TableRun
 
@@ -35,6 +37,7 @@ class Tally:
     unseen: dict[str, Counter[str]] = field(default_factory=dict)
     unreadable: Counter[str] = field(default_factory=Counter)
     drift: dict[str, float] = field(default_factory=dict)
+    texts: Counter[str] = field(default_factory=Counter)
 
     def warnings(self) -> list[str]:
         lines = []
@@ -48,6 +51,7 @@ class Tally:
             )
         for name, count in self.unreadable.items():
             lines.append(f"column {name!r}: {count} cells cannot be read and count as missing")
+        lines += [f"{count:,} texts {what}" for what, count in self.texts.items() if count]
         for name, value in sorted(self.drift.items(), key=lambda item: -item[1]):
             lines.append(f"column {name!r} has drifted from the training data (PSI {value:.2f}): check the source")
         return lines
@@ -81,28 +85,52 @@ def predict_file(
     return tally
 
 
-def _scored(run: TableRun, source: str, tally: Tally, on_rows: Callable[[int], object]) -> Iterator[pd.DataFrame]:
+def read_rows(run: TableRun, source: str, key: str = "input") -> Iterator[pd.DataFrame]:
+    """Raw rows of a file in chunks, with all columns that the run uses.
+
+    Args:
+        key: what the user typed to name the file, for messages.
+
+    Raises:
+        DataError: an unreadable file, a column that is missing.
+    """
     preparation = run.preparation
-    assert isinstance(run.settings.data, config.Table)
+    assert isinstance(run.settings.data, config.Rows)
     header: Literal["auto", "false"] = "auto" if preparation.form.header else "false"
     # how this file is written is detected anew; only what the columns mean is fixed
     options = replace(run.settings.data, path=source, header=header, encoding="auto", separator="auto")
     known = {column.name for column in preparation.roles.columns}
+    if isinstance(preparation, TextPreparation) and Path(source).is_dir():
+        pieces = unlabelled(source, preparation.columns[0], CHUNK_ROWS)
+    else:
+        pieces = chunks(source, options, known, key=key)
+    for number, (frame, _) in enumerate(pieces):
+        if not number:
+            check_names(frame, run, f"{key}={source}")
+        yield frame
+
+
+def _scored(run: TableRun, source: str, tally: Tally, on_rows: Callable[[int], object]) -> Iterator[pd.DataFrame]:
+    preparation = run.preparation
     kept: list[pd.DataFrame] = []
-    for frame, _ in chunks(source, options, known, key="input"):
+    for frame in read_rows(run, source):
         if not tally.rows:
-            check_names(frame, run, source)
-            wanted = {*known, preparation.target}
+            wanted = {*(column.name for column in preparation.roles.columns), preparation.target}
             tally.extra = [name for name in frame.columns if name not in wanted]
-        for name in preparation.roles.used:
-            _look_at(frame[name], preparation.roles[name], preparation.profile[name], source, tally)
-        if sum(map(len, kept)) < DRIFT_ROWS:
-            kept.append(frame[preparation.roles.used])
+        if isinstance(preparation, TextPreparation):
+            _look_at_texts(frame, preparation, tally)
+        else:
+            for name in preparation.roles.used:
+                _look_at(frame[name], preparation.roles[name], preparation.profile[name], source, tally)
+            if sum(map(len, kept)) < DRIFT_ROWS:
+                kept.append(frame[preparation.roles.used])
         first = tally.rows
         tally.rows += len(frame)
         if len(frame):
             yield scored(run, frame, first)
         on_rows(tally.rows)
+    if isinstance(preparation, TextPreparation):
+        return
     look = pd.concat(kept, ignore_index=True)
     for name in preparation.roles.used:
         value = psi(preparation.profile[name], look[name], preparation.roles[name])
@@ -111,13 +139,13 @@ def _scored(run: TableRun, source: str, tally: Tally, on_rows: Callable[[int], o
             tally.drift[name] = value
 
 
-def check_names(frame: pd.DataFrame, run: TableRun, source: str) -> None:
-    """Raise DataError for a column that is not there, with its name."""
-    missing = [name for name in run.preparation.roles.used if name not in frame.columns]
+def check_names(frame: pd.DataFrame, run: TableRun, where: str) -> None:
+    """Raise DataError for a column that is not there, with its name; ``where`` names the file."""
+    missing = [name for name in run.preparation.needed if name not in frame.columns]
     if missing:
         others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise DataError(
-            f"input={source} has no column {missing[0]!r}{others}, which the run was trained on. "
+            f"{where} has no column {missing[0]!r}{others}, which the run was trained on. "
             f"{did_you_mean(missing[0], frame.columns)}"
         )
 
@@ -137,6 +165,16 @@ def _look_at(cells: pd.Series, column: Column, known: dict[str, Any], source: st
             f"input={source}: column {column.name!r} held {kind} in training, but here it holds {cells[bad].iloc[0]!r}"
         )
     tally.unreadable[column.name] += int(bad.sum())
+
+
+def _look_at_texts(frame: pd.DataFrame, preparation: TextPreparation, tally: Tally) -> None:
+    texts = joined(frame, preparation.columns)
+    tokens, cut = preparation.encode(texts)
+    tally.texts[f"are longer than {preparation.max_length} tokens and were cut"] += int(cut.sum())
+    tally.texts["are empty"] += sum(not text.strip() for text in texts)
+    tally.texts["have letters or words that the tokenizer does not know"] += int(
+        (tokens == preparation.unknown).any(axis=1).sum()
+    )
 
 
 def scored(run: TableRun, frame: pd.DataFrame, first: int = 0) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""``check-data``: a verdict on a table, or on a folder of pictures, before an hour is spent on it."""
+"""``check-data``: a verdict on a table, on texts or on a folder of pictures before an hour is spent on them."""
 
 from __future__ import annotations
 
@@ -19,28 +19,32 @@ def run(settings: config.Config) -> None:
     """Check, print a short table, write ``data_report.html`` and ``.json``; the last line is the page's path.
 
     Raises:
-        ConfigError: data that is neither a table nor a folder of pictures.
+        ConfigError: data that is neither a table, texts nor a folder of pictures.
         UserError: data that cannot be used; its report is written all the same.
     """
     options = settings.data
     if isinstance(options, config.ImageFolder):
         finish(settings, options.root or str(options.labels), *images(options))
         return
-    if not isinstance(options, config.Table):
+    if not isinstance(options, config.Rows):
         raise ConfigError(
             [
-                f"check-data looks at tables and folders of pictures, and data={options.name} is neither: use "
-                "data=table data.path=... or data=image_folder data.root=..."
+                f"check-data looks at tables, texts and folders of pictures, and data={options.name} is none of these: "
+                "use data=table data.path=..., data=text data.path=... or data=image_folder data.root=..."
             ]
         )
-    with Console(stderr=True).status("looking at the table"):
+    with Console(stderr=True).status("looking at the data"):
+        from adaptact import data
         from adaptact.data import checking, table
         from adaptact.report import data_page
 
-        if not Path(options.path).is_file():
+        found = data.readers(options)
+        assert found is not None
+        reader, checker = found
+        if not Path(options.path).exists() or (Path(options.path).is_dir() and isinstance(options, config.Table)):
             table.read(options.path, options)  # says what is wrong with the path; there is nothing to report on
         try:
-            report = checking.report(table.read_and_split(options), options)
+            report = checker.report(reader.read_and_split(options), options)
         except DataError as error:
             report = checking.unusable(options, str(error))
     finish(settings, options.path, report, data_page.page(records.finite(report)), table.name_of(options.path))

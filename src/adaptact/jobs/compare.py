@@ -99,7 +99,7 @@ def load(settings: config.Config, options: Comparison) -> tuple[Prepared, bool]:
         fixed = fixed and bool((tests[0].x == tests[-1].x).all())
     fixed = fixed and tests[0].x.shape == tests[-1].x.shape and getattr(settings.data, "folds", None) is None
     official = isinstance(settings.data, config.Idx) or getattr(settings.data, "test_path", None) is not None
-    read = (config.CustomData, config.Table, config.ImageFolder)
+    read = (config.CustomData, config.Rows, config.ImageFolder)
     return found[0], official or (fixed and isinstance(settings.data, read))
 
 

@@ -83,7 +83,7 @@ def after_sweep(outcomes: list[Outcome]) -> None:
 
 
 def load(settings: Config) -> tuple[Prepared, list[str]]:
-    """The data, and what a person should know about a table or pictures before the training."""
+    """The data, and what a person should know about a table, texts or pictures before the training."""
     from adaptact import data
 
     readers = data.readers(settings.data)
@@ -129,11 +129,13 @@ def decision_line(decision: dict[str, Any]) -> str:
 
 def caption(record: Record) -> str:
     monitor, speed, model = record.monitor, record.speed, record.model
+    learning = model.get("trainable_parameters", model["parameters"])
     best = "-" if monitor["best"] is None else f"{monitor['best']:.4g}"
     epoch = "-" if monitor["best_epoch"] is None else monitor["best_epoch"] + 1
     return (
         f"best checkpoint: epoch {epoch} by {monitor['name']} {best}. Trained for {speed['fit_s']:.1f} s. "
-        f"{model['parameters']:,} parameters, {model['activation_parameters']} of them in {model['sites']} activations."
+        f"{model['parameters']:,} parameters, {model['activation_parameters']} of them in {model['sites']} activations"
+        f"{f'; {learning:,} learn' if learning < model['parameters'] else ''}."
     )
 
 

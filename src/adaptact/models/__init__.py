@@ -11,15 +11,34 @@ from typing import Any
 from torch import nn
 
 from adaptact.errors import ConfigError, did_you_mean
-from adaptact.layouts import Columns, Layout, Pixels
+from adaptact.layouts import Columns, Layout, Pixels, Tokens
 from adaptact.models.cnn import cnn
+from adaptact.models.hugging_face import hf_image, hf_text
 from adaptact.models.mlp import mlp
 from adaptact.models.pixels import FromPixels
 from adaptact.models.resnet import resnet
 from adaptact.models.tabm import tabm
+from adaptact.models.text_transformer import text_transformer
+from adaptact.models.timm import timm
 
-MODELS: dict[str, Callable[..., nn.Module]] = {"mlp": mlp, "cnn": cnn, "resnet": resnet, "tabm": tabm}
-READS: dict[str, type] = {"mlp": Columns, "tabm": Columns}  # the layout that a builder asks for; others need none
+MODELS: dict[str, Callable[..., nn.Module]] = {
+    "mlp": mlp,
+    "cnn": cnn,
+    "resnet": resnet,
+    "tabm": tabm,
+    "text_transformer": text_transformer,
+    "timm": timm,
+    **dict.fromkeys(("hf_image", "efficientnet", "vit", "convnext", "hf_resnet"), hf_image),
+    **dict.fromkeys(("hf_text", "bert"), hf_text),
+}
+# the layout that a builder asks for; others need none
+READS: dict[Callable[..., nn.Module], type] = {
+    mlp: Columns,
+    tabm: Columns,
+    hf_image: Pixels,
+    hf_text: Tokens,
+    text_transformer: Tokens,
+}
 
 
 def build(
@@ -35,14 +54,15 @@ def build(
     """
     if name not in MODELS:
         raise ConfigError([f"model {name!r} is unknown. {did_you_mean(name, MODELS)}"])
-    knows = name in READS and isinstance(layout, READS[name])
+    builder = MODELS[name]
+    knows = builder in READS and isinstance(layout, READS[builder])
     if knows:
         options["layout"] = layout
     try:
-        network = MODELS[name](input_shape, n_outputs, **options)
+        network = builder(input_shape, n_outputs, **options)
         return FromPixels(network, layout) if isinstance(layout, Pixels) and not knows else network
     except ValueError as error:
         raise ConfigError([f"model={name}: {error}"]) from None
 
 
-__all__ = ["MODELS", "READS", "build", "cnn", "mlp", "resnet", "tabm"]
+__all__ = ["MODELS", "READS", "build"]

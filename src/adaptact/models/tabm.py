@@ -51,13 +51,22 @@ class TabMNetwork(nn.Module):
             codes = torch.cat([codes, flags.long()], dim=1)
         else:
             numbers = torch.cat([numbers, flags], dim=1)
-        outputs = self.net(numbers if numbers.shape[1] else None, codes if codes.shape[1] else None)
+        outputs = self._members(numbers, codes)
         if self.training:
             return outputs
         if outputs.shape[2] == 1:
             return outputs.mean(dim=1)
         members = outputs.to(torch.promote_types(outputs.dtype, torch.float32)).log_softmax(dim=2)
         return torch.logsumexp(members, dim=1) - math.log(members.shape[1])
+
+    def _members(self, numbers: Tensor, codes: Tensor) -> Tensor:
+        """As ``self.net.forward``, whose check of the batch size would fix it in an exported network."""
+        net, columns = self.net, []
+        if numbers.shape[1]:
+            columns.append((numbers if net.num_module is None else net.num_module(numbers)).flatten(1))
+        if codes.shape[1]:
+            columns.append(net.cat_module(codes).to(numbers.dtype))
+        return net.output(net.backbone(net.ensemble_view(torch.cat(columns, dim=1))))
 
 
 def tabm(

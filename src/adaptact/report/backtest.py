@@ -52,11 +52,13 @@ def write_report(
     records.write_text(folder / "backtest.csv", as_csv(rows_of(found, metric, described)))
     records.write_json(folder / "backtest.json", report)
     (folder / "figures").mkdir(exist_ok=True)
-    pictures = draw(report)
-    for name, content in pictures.items():
-        records.write_bytes(folder / "figures" / f"{name}.svg", content)
     for language, file in PAGES.items():
-        document = page(report, speaker(language))
+        say = speaker(language)
+        pictures = draw(report, say)
+        if language == "en":
+            for name, content in pictures.items():
+                records.write_bytes(folder / "figures" / f"{name}.svg", content)
+        document = page(report, say)
         records.write_text(folder / f"{file}.md", to_markdown(document))
         records.write_text(folder / f"{file}.html", to_html(document, language, pictures))
     return report

@@ -9,15 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from adaptact.report.comparison_figures import COLOURS, MARKERS, style, svg
+from adaptact.report.wording import Say
 
 
-def draw(report: dict[str, Any]) -> dict[str, bytes]:
+def draw(report: dict[str, Any], say: Say) -> dict[str, bytes]:
     """Name and content of each picture."""
     with style():
-        return {"ageing": svg(ageing(report))}
+        return {"ageing": svg(ageing(report, say))}
 
 
-def ageing(report: dict[str, Any]) -> Figure:
+def ageing(report: dict[str, Any], say: Say) -> Figure:
     """Left the metric by age, right what an aged model loses on the same window; bands are intervals."""
     figure = Figure(figsize=(8, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -25,15 +26,15 @@ def ageing(report: dict[str, Any]) -> Figure:
         _line(left, arm, "metric", place)
         _line(right, arm, "aged_minus_fresh", place)
     right.axhline(0, color="0.4", linewidth=1)
-    right.axhline(report["margin"], color="0.4", linewidth=1, linestyle=":", label="margin")
-    left.set_ylabel(f"{report['metric']} on the window")
-    right.set_ylabel("loss against a fresh model")
+    right.axhline(report["margin"], color="0.4", linewidth=1, linestyle=":", label=say("margin"))
+    left.set_ylabel(say("on_window", metric=report["metric"]))
+    right.set_ylabel(say("loss_against_fresh"))
     for axes, key in ((left, "metric"), (right, "aged_minus_fresh")):
         axes.set_ylim(_limits(report, key))
     ages = range(1, 1 + max(len(arm["ages"]) for arm in report["arms"]))
     for axes in (left, right):
         axes.set_xticks(ages)
-        axes.set_xlabel("age of the model in windows")
+        axes.set_xlabel(say("age_in_windows"))
         axes.legend(fontsize="small", frameon=False)
     return figure
 

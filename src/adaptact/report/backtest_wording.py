@@ -142,6 +142,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "左：モデルの経過時間ごとの指標。右：同じウィンドウの直前に学習したモデルに対する悪化。帯は区間です。",
     ),
     # columns and cells
+    # on the picture
+    "margin": ("margin", "基準"),
+    "on_window": ("{metric} on the window", "ウィンドウでの{metric}"),
+    "loss_against_fresh": ("loss against a fresh model", "新しいモデルに対する悪化"),
+    "age_in_windows": ("age of the model in windows", "モデルの経過ウィンドウ数"),
+    # tables
     "activation": ("activation", "活性化関数"),
     "age": ("age", "経過"),
     "pairs": ("windows", "ウィンドウ数"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from adaptact.activations import ACTIVATIONS, create
 from adaptact.errors import ConfigError
 from adaptact.layouts import Layout, Tokens
 from adaptact.surgery import Replacement, Site, replace_activations
+from adaptact.training.finetune import freeze
 from adaptact.trust import import_trusted
 
 
@@ -35,19 +38,60 @@ def build_network(
     Raises:
         ConfigError: no site, an activation that cannot be built, an input that the network cannot read.
     """
+    if settings.resume is not None and (Path(settings.resume) / "checkpoints" / "last.ckpt").is_file():
+        settings = without_checkpoint(settings)  # the run's own checkpoint brings the weights
     seed_all(settings.seed)
-    network = models.build(
-        settings.model.name, input_shape, n_outputs, layout=layout, **config.options_of(settings.model)
-    )
+    options = config.options_of(settings.model)
+    if isinstance(settings.model, config.CustomModel):
+        network = own_network(settings.model, settings.trust, input_shape, n_outputs)
+    else:
+        network = models.build(settings.model.name, input_shape, n_outputs, layout=layout, **options)
     swap(network, settings, example_of(input_shape, layout))
+    freeze(network, settings.finetune)
     seed_all(settings.seed)
     return network
 
 
+def own_network(
+    options: config.CustomModel, trust: str | None, input_shape: tuple[int, ...], n_outputs: int
+) -> nn.Module:
+    """What somebody's own ``build(input_shape, n_outputs, ...)`` gives.
+
+    Raises:
+        ConfigError: code that the user does not trust, that is not there, that fails, or that gives something else.
+    """
+    target = import_trusted(options.target, trust)
+    try:
+        network = target(input_shape, n_outputs, **options.options)
+    except Exception as error:  # whatever somebody's code raises
+        raise ConfigError(
+            [f"model.target={options.target}: {type(error).__name__}: {error}; debug=true shows where"]
+        ) from error
+    if not isinstance(network, nn.Module):
+        raise ConfigError([f"model.target={options.target} gives no nn.Module but a {type(network).__name__}"])
+    return network
+
+
+def resolved(settings: config.Config, network: nn.Module) -> config.Config:
+    """The settings with which the network can be built again where its checkpoint is not at hand."""
+    if not isinstance(settings.model, config.HuggingFace):
+        return settings
+    return replace(settings, model=replace(settings.model, **network.resolved()))  # type: ignore[operator]
+
+
+def without_checkpoint(settings: config.Config) -> config.Config:
+    """The settings of a network whose weights come from elsewhere, as from a run of ours."""
+    if not isinstance(settings.model, (config.HuggingFace, config.Timm)) or not settings.model.pretrained:
+        return settings
+    model: Any = settings.model
+    return replace(settings, model=replace(model, pretrained=type(model)().pretrained))
+
+
 def example_of(input_shape: tuple[int, ...], layout: Layout | None = None, rows: int = 2) -> torch.Tensor:
     """Rows that a network of this input can read: zeros, or texts of unknown words."""
-    fill = layout.unknown if isinstance(layout, Tokens) else 0
-    return torch.full((rows, *input_shape), fill, dtype=torch.long if fill else torch.float32)
+    if isinstance(layout, Tokens):
+        return torch.full((rows, *input_shape), layout.unknown, dtype=torch.int32)
+    return torch.zeros(rows, *input_shape)
 
 
 def swap(network: nn.Module, settings: config.Config, example: torch.Tensor) -> list[Replacement]:

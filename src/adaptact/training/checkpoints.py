@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import nn
 
 from adaptact import config, records
 from adaptact.errors import UserError
 from adaptact.layouts import Layout
-from adaptact.training.build import build_network
+from adaptact.training.build import build_network, without_checkpoint
 
 SCHEMA = 1
 KEY = "adaptact"  # of our part of a checkpoint
@@ -43,6 +44,15 @@ class BestAndLast(ModelCheckpoint):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.ckpt_path is None:  # what ends the first epoch leaves a checkpoint too
             trainer.save_checkpoint(Path(str(self.dirpath)) / "last.ckpt")
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        best = self.best_model_score
+        super().on_validation_end(trainer, pl_module)
+        if self.best_model_score is best and trainer.state.fn == TrainerFn.FITTING:  # else Lightning has saved both
+            trainer.save_checkpoint(Path(str(self.dirpath)) / "last.ckpt")
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """The last validation has saved: a later checkpoint could not be continued bit by bit."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         best = str(Path(str(self.dirpath)) / "best.ckpt")
@@ -127,7 +137,7 @@ def fitted_network(
     best = folder / "checkpoints" / "best.ckpt"
     if not best.is_file():
         raise UserError(f"{folder} has no checkpoints/best.ckpt: its training ended before the first epoch did")
-    network = build_network(settings, input_shape, n_outputs, layout)
+    network = build_network(without_checkpoint(settings), input_shape, n_outputs, layout)
     weights = {
         name.removeprefix("network."): tensor
         for name, tensor in load_checkpoint(best)["state_dict"].items()

@@ -40,7 +40,7 @@ def check(settings: config.Config, prepared: Prepared) -> None:
 
 def two_classes(options: config.Data, target: Target) -> None:
     """Raise where something is set that only two classes have, or a label that there is not."""
-    if not isinstance(options, config.Table):
+    if not isinstance(options, config.Rows):
         return
     wanted = [key for key in ("positive", "cost_fp", "cost_fn") if getattr(options, key) is not None]
     if wanted and len(target.labels) != 2:

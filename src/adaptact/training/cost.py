@@ -6,9 +6,6 @@ in an order of its own, and a ratio is taken within the round.
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import io
 import random
 import statistics
 import time
@@ -23,8 +20,10 @@ from scipy import stats
 from torch import nn
 
 from adaptact import config
+from adaptact.conversion import BATCH, require_onnx, session, to_onnx, traced
 from adaptact.data import Prepared
-from adaptact.errors import UserError
+from adaptact.data.lengths import trimmed
+from adaptact.layouts import Layout, Tokens
 from adaptact.surgery import param_groups
 from adaptact.training.build import build_network
 
@@ -57,9 +56,9 @@ def measure_costs(
         and milliseconds.
     """
     size = min(arms[baseline].data.batch_size, len(prepared.parts["train"]))
-    x, y = prepared.parts["train"].x[:size], prepared.parts["train"].y[:size]
-    large = _repeat(prepared.parts["test"].x, LARGE_BATCH)
-    one = large[:1]
+    x, y = trimmed(prepared.parts["train"].x[:size], prepared.layout), prepared.parts["train"].y[:size]
+    large = trimmed(repeat(prepared.parts["test"].x, LARGE_BATCH), prepared.layout)
+    one = trimmed(large[:1], prepared.layout)
     measures: dict[str, dict[str, Measure]] = {}
     for name, settings in arms.items():
 
@@ -67,21 +66,23 @@ def measure_costs(
             return build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.layout)
 
         own = measures[name] = {}
-        for way, call in _ways(network, ways).items():
+        for way, call in _ways(network, ways, large[:2], prepared.layout).items():
             if way != "onnx_":
                 fitted = network()
                 if way == "compiled_":
                     fitted.compile()
                 own[f"{way}fit_time"] = partial(_fit, fitted, settings, prepared.task, x, y)
-            own[f"{way}latency"] = partial(_answers, call, one, CALLS)
-            own[f"{way}throughput"] = partial(_answers, call, large, 3)
+            own[f"{way}latency"] = partial(answers, call, one, CALLS)
+            own[f"{way}throughput"] = partial(answers, call, large, 3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the compiler
         found = interleaved(measures, rounds)
-    return {"rounds": rounds, "batch_size": size, "large_batch": LARGE_BATCH, "arms": _ratios(found, baseline)}
+    return {"rounds": rounds, "batch_size": size, "large_batch": LARGE_BATCH, "arms": ratios(found, baseline)}
 
 
-def _ways(build: Callable[[], nn.Module], ways: Sequence[str]) -> dict[str, Callable[[torch.Tensor], Any]]:
+def _ways(
+    build: Callable[[], nn.Module], ways: Sequence[str], example: torch.Tensor, layout: Layout | None
+) -> dict[str, Callable[[torch.Tensor], Any]]:
     """What answers, by the prefix of its measures."""
     eager = build().eval()
     found: dict[str, Callable[[torch.Tensor], Any]] = {"": eager}
@@ -90,37 +91,34 @@ def _ways(build: Callable[[], nn.Module], ways: Sequence[str]) -> dict[str, Call
         compiled.compile()
         found["compiled_"] = compiled
     if "onnx" in ways:
-        found["onnx_"] = _onnx_session(eager)
+        found["onnx_"] = _onnx_session(eager, example, layout)
     return found
 
 
-def _onnx_session(network: nn.Module) -> Callable[[torch.Tensor], Any]:
+def _onnx_session(network: nn.Module, example: torch.Tensor, layout: Layout | None) -> Callable[[torch.Tensor], Any]:
     """The network in ONNX Runtime, exported at the first call.
 
     Raises:
         UserError: ONNX or its runtime is not installed.
     """
-    if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxscript", "onnxruntime")):
-        raise UserError("compare.cost=[onnx] needs ONNX Runtime: make setup EXTRAS=dev,export")
-    sessions: dict[str, Any] = {}
+    require_onnx("compare.cost=[onnx]")
+    sessions: list[Callable[[torch.Tensor], Any]] = []
 
     def answer(x: torch.Tensor) -> Any:
         if not sessions:
-            import onnxruntime
-
-            with contextlib.redirect_stdout(io.StringIO()):  # the exporter reports its progress there
-                program = torch.onnx.export(
-                    network, (x.repeat_interleave(2, 0),), dynamo=True, dynamic_shapes=({0: torch.export.Dim("batch")},)
-                )
-            assert program is not None
-            content = program.model_proto.SerializeToString()
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = torch.get_num_threads()
-            sessions["it"] = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
-        session = sessions["it"]
-        return session.run(None, {session.get_inputs()[0].name: x.numpy()})
+            dimensions = (*BATCH, "length") if isinstance(layout, Tokens) else BATCH
+            program = traced(network, example, dimensions)
+            sessions.append(session_of(to_onnx(program, dimensions=dimensions).SerializeToString()))
+        return sessions[0](x)
 
     return answer
+
+
+def session_of(content: bytes) -> Callable[[torch.Tensor], Any]:
+    """A model in ONNX Runtime as a function of a tensor."""
+    opened = session(content)
+    name = opened.get_inputs()[0].name
+    return lambda x: opened.run(None, {name: x.numpy()})
 
 
 def interleaved(measures: dict[str, dict[str, Measure]], rounds: int) -> dict[str, dict[str, list[dict[str, float]]]]:
@@ -138,7 +136,8 @@ def interleaved(measures: dict[str, dict[str, Measure]], rounds: int) -> dict[st
     return found
 
 
-def _ratios(found: dict[str, dict[str, list[dict[str, float]]]], baseline: str) -> dict[str, Any]:
+def ratios(found: dict[str, dict[str, list[dict[str, float]]]], baseline: str) -> dict[str, Any]:
+    """Per arm and measure the median ratio to the baseline within a round, its interval, and the medians themselves."""
     arms: dict[str, Any] = {}
     for name, kinds in found.items():
         arms[name] = {}
@@ -188,7 +187,8 @@ def _fit(network: nn.Module, settings: config.Config, task: str, x: torch.Tensor
 
 
 @torch.inference_mode()
-def _answers(network: Callable[[torch.Tensor], Any], x: torch.Tensor, calls: int) -> dict[str, float]:
+def answers(network: Callable[[torch.Tensor], Any], x: torch.Tensor, calls: int) -> dict[str, float]:
+    """Median and 95th percentile of a call, in milliseconds, and rows a second."""
     times = []
     for _ in range(calls):
         begun = time.perf_counter()
@@ -198,5 +198,6 @@ def _answers(network: Callable[[torch.Tensor], Any], x: torch.Tensor, calls: int
     return {"p50_ms": float(p50), "p95_ms": float(p95), "samples_per_second": 1000 * len(x) / float(p50)}
 
 
-def _repeat(x: torch.Tensor, rows: int) -> torch.Tensor:
+def repeat(x: torch.Tensor, rows: int) -> torch.Tensor:
+    """The first ``rows`` rows of ``x`` repeated without end."""
     return x[torch.arange(rows) % len(x)]

@@ -107,7 +107,7 @@ def decision_of_run(options: config.Data, prepared: Prepared, predictions: dict[
     if len(prepared.labels) != 2 or not all(np.isfinite(predictions[part][0]).all() for part in ("val", "test")):
         return None
     parts = {part: predictions[part] for part in ("val", "test")}
-    if not isinstance(options, config.Table):
+    if not isinstance(options, config.Rows):
         return decide(prepared.labels, parts)
     costs = (options.cost_fp, options.cost_fn)
     return decide(

@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from adaptact import config
 from adaptact.activations import effective_values, learned_values
 from adaptact.surgery import named_activations, param_groups
+from adaptact.training.finetune import spread
 from adaptact.training.losses import classification_loss
 from adaptact.training.metrics import Outputs
 from adaptact.training.sharding import skip_unless_finite, whole
@@ -35,6 +36,7 @@ class Learner(L.LightningModule):
         center, scale: a regression target is (value - center) / scale.
         class_weights: (classes,), weight of each class in the loss.
         focal_gamma: above 0 the focal loss.
+        finetune: learning rates by layer, epochs of the head alone.
 
     Attributes:
         task_loss: loss of the last training step without the penalty, on the device.
@@ -57,10 +59,11 @@ class Learner(L.LightningModule):
         scale: float = 1.0,
         class_weights: Tensor | None = None,
         focal_gamma: float = 0.0,
+        finetune: config.Finetune | None = None,
     ) -> None:
         super().__init__()
         self.network = network
-        self.task, self.options = task, optimizer
+        self.task, self.options, self.finetune = task, optimizer, finetune or config.Finetune()
         self.label_smoothing, self.focal_gamma = label_smoothing, focal_gamma
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.activation_penalty, self.activation_warmup_epochs = activation_penalty, activation_warmup_epochs
@@ -140,18 +143,21 @@ class Learner(L.LightningModule):
     def configure_optimizers(self) -> Any:
         o = self.options
         groups = param_groups(self.network, o.lr, o.weight_decay, o.activation_lr_scale)
+        groups = spread(groups, self.network, self.finetune)
         # Under a gradient scaler a fused step would see scaled gradients where they are clipped.
         fused = self.trainer.precision != "16-mixed"
         optimizer = AdamW(groups, lr=o.lr, betas=(o.beta1, o.beta2), fused=fused)
         total = int(self.trainer.estimated_stepping_batches)
         per_epoch = total / max(1, self.trainer.max_epochs or 1)
         schedule = learning_rate_factor(total, round(o.warmup_epochs * per_epoch), o.schedule)
-        frozen_steps = self.activation_warmup_epochs * per_epoch
 
-        def activation_schedule(step: int) -> float:
-            return 0.0 if step < frozen_steps else schedule(step)
+        def after(epochs: int) -> Callable[[int], float]:
+            return lambda step: 0.0 if step < epochs * per_epoch else schedule(step)
 
-        factors = [activation_schedule if group["name"] == "activations" else schedule for group in groups]
+        factors = []
+        for group in groups:
+            waits = 0 if group.get("head", True) else self.finetune.head_epochs
+            factors.append(after(max(waits, self.activation_warmup_epochs * (group["name"] == "activations"))))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, factors), "interval": "step"}}
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:

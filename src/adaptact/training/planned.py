@@ -55,7 +55,10 @@ def run_planned(
         record, _ = train(checked, prepared=prepared, folder=target, quiet=True)
         result |= {"status": record.status, "reason": record.reason}
         if record.status == "finished":
-            network = fitted_network(target, checked, prepared.input_shape, prepared.n_outputs, prepared.layout)
+            whole = config.from_dict(
+                {**records.read_config(target), "trust": trust}
+            )  # its network may be of a checkpoint
+            network = fitted_network(target, whole, prepared.input_shape, prepared.n_outputs, prepared.layout)
             result["robustness"] = disturbed_metrics(network, prepared, checked.seed)
     except Exception as error:
         result["reason"] = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"

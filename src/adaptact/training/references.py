@@ -1,5 +1,5 @@
-"""What other kinds of model reach on the same rows, in seconds: gradient boosting and a linear model, for images a
-linear model of small pixels.
+"""What other kinds of model reach on the same rows, in seconds: gradient boosting and a linear model; for images
+a linear model of small pixels, for texts one of the words and letters that occur.
 
 If boosting wins by a mile, a company should know before it argues about activations.
 """
@@ -17,13 +17,14 @@ import torch.nn.functional as F
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from adaptact.data import Prepared
 from adaptact.data.parts import fingerprint
-from adaptact.layouts import Columns
+from adaptact.layouts import Columns, Tokens
 from adaptact.training.metrics import classification_metrics, regression_metrics
 
 SMALL = 16  # pixels a side that the linear model of images sees
@@ -49,12 +50,6 @@ def references(prepared: Prepared) -> list[dict[str, Any]]:
     return copy.deepcopy(_FITTED[key])
 
 
-def inputs(prepared: Prepared, part: str) -> np.ndarray:
-    """What a reference is given: rows of numbers, of images those of a small copy."""
-    x = prepared.parts[part].x
-    return small_pixels(x) if x.dim() == 4 else x.numpy()
-
-
 def small_pixels(x: torch.Tensor) -> np.ndarray:
     """Images as rows of numbers: the means of at most :data:`SMALL` x :data:`SMALL` areas per channel."""
     size = min(x.shape[2], SMALL), min(x.shape[3], SMALL)
@@ -77,11 +72,25 @@ def _fit(prepared: Prepared) -> list[dict[str, Any]]:
     return found
 
 
+def inputs(prepared: Prepared, part: str) -> Any:
+    """What a reference is given: rows of numbers, of images those of a small copy, or the texts themselves."""
+    if prepared.texts:
+        return prepared.texts[part]
+    x = prepared.parts[part].x
+    return small_pixels(x) if x.dim() == 4 else x.numpy()
+
+
 def models(prepared: Prepared) -> dict[str, Any]:
     if len(prepared.input_shape) == 3:
         # strong shrinkage: there are about as many pixels as pictures
         return {"linear": make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=200))}
     layout = prepared.layout
+    if isinstance(layout, Tokens):
+        words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+        letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True, max_features=100_000)
+        union = FeatureUnion([("words", words), ("letters", letters)])
+        linear = RidgeCV(np.logspace(-3, 3, 7)) if prepared.task == "regression" else LogisticRegression(C=10)
+        return {"linear (TF-IDF)": make_pipeline(union, linear)}
     width = prepared.input_shape[0]
     cardinalities = layout.cardinalities if isinstance(layout, Columns) else ()
     codes = list(range(width - len(cardinalities), width))

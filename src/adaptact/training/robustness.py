@@ -1,4 +1,4 @@
-"""The metric under disturbed inputs, without retraining: noise, missing features, covered parts of an image."""
+"""The metric under disturbed inputs, without retraining: noise, missing features, covered parts, masked tokens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from adaptact.data import Prepared
-from adaptact.layouts import Columns, Layout
+from adaptact.data.lengths import outputs_of
+from adaptact.layouts import Columns, Layout, Tokens
 from adaptact.training.metrics import classification_metrics, regression_metrics
 
 ROWS = 20_000  # of the test part at most
@@ -18,6 +19,7 @@ STRENGTHS = {
     "noise": (0.1, 0.3, 1.0),  # standard deviation of the added noise, in those of the training inputs
     "missing": (0.05, 0.15, 0.3),  # share of the cells that are as if they were blank
     "covered": (0.1, 0.25, 0.4),  # share of an image's area under a grey square
+    "masked": (0.05, 0.15, 0.3),  # share of a text's tokens that are as if unknown
 }
 
 
@@ -30,17 +32,21 @@ def disturbed_metrics(network: nn.Module, prepared: Prepared, seed: int) -> dict
 
     Returns:
         {"noise": {"0.1": {"accuracy": ...}}}; for rows of numbers noise and missing cells, for images noise and
-        covered areas.
+        covered areas, for texts masked tokens.
     """
     most = rows_of(prepared)
-    x, y = prepared.parts["test"].x[:most].float(), prepared.parts["test"].y[:most]
-    images = x.dim() == 4
+    x, y = prepared.parts["test"].x[:most], prepared.parts["test"].y[:most]
+    layout = prepared.layout
+    texts, images = isinstance(layout, Tokens), x.dim() == 4
+    x = x if texts else x.float()
     found: dict[str, dict[str, dict[str, float]]] = {}
-    for kind in ("noise", "covered") if images else ("noise", "missing"):
+    for kind in ("masked",) if texts else ("noise", "covered") if images else ("noise", "missing"):
         found[kind] = {}
         for strength in STRENGTHS[kind]:
             generator = torch.Generator().manual_seed(seed)
-            if kind == "noise":
+            if isinstance(layout, Tokens):
+                changed = mask(x, layout, strength, generator)
+            elif kind == "noise":
                 changed = add_noise(x, prepared, strength, generator)
             elif kind == "covered":
                 changed = cover(x, strength, generator)
@@ -53,8 +59,7 @@ def disturbed_metrics(network: nn.Module, prepared: Prepared, seed: int) -> dict
 @torch.inference_mode()
 def evaluate(network: nn.Module, prepared: Prepared, x: Tensor, y: Tensor) -> dict[str, float]:
     network.eval()
-    device = next(network.parameters()).device
-    outputs = torch.cat([network(batch.to(device)).cpu() for batch in x.split(BATCH)]).double()
+    outputs = outputs_of(network, x, prepared.layout, BATCH).double()
     if prepared.task == "regression":
         own = (outputs.squeeze(-1) * prepared.scale + prepared.center, y.double() * prepared.scale + prepared.center)
         metrics = regression_metrics(*own)
@@ -100,6 +105,13 @@ def cover(x: Tensor, share: float, generator: torch.Generator) -> Tensor:
 def rows_of(prepared: Prepared) -> int:
     """How many rows are looked at."""
     return min(ROWS, max(1, VALUES // math.prod(prepared.input_shape)))
+
+
+def mask(x: Tensor, layout: Tokens, share: float, generator: torch.Generator) -> Tensor:
+    """Tokens as if they were unknown; padding and special ones stay."""
+    hit = torch.rand(x.shape, generator=generator) < share
+    kept = torch.tensor([layout.pad, *layout.special], dtype=x.dtype)
+    return torch.where(hit & ~torch.isin(x, kept), layout.unknown, x)
 
 
 def numbers_of(layout: Layout | None, width: int) -> int:

@@ -30,11 +30,12 @@ from adaptact.callbacks.progress import ProgressLine
 from adaptact.callbacks.sites import curves, describe_layers, observe
 from adaptact.callbacks.stability import StabilityMonitor
 from adaptact.data import Prepared
+from adaptact.data.lengths import trimmed, without_padding
 from adaptact.data.module import DataModule
 from adaptact.errors import UserError
 from adaptact.surgery import named_activations
 from adaptact.training import hardware, summary
-from adaptact.training.build import build_network, seed_all
+from adaptact.training.build import build_network, resolved, seed_all
 from adaptact.training.checkpoints import (
     KEY,
     AtomicCheckpointIO,
@@ -45,6 +46,7 @@ from adaptact.training.checkpoints import (
 )
 from adaptact.training.checks import check, monitored_metric
 from adaptact.training.decision import decision_of_run
+from adaptact.training.interface import Interface
 from adaptact.training.learner import Learner
 from adaptact.training.losses import balanced_weights
 from adaptact.training.references import references
@@ -98,6 +100,7 @@ def train(
     check(settings, prepared)
     monitor, mode = monitored_metric(settings, prepared)
     network = build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.layout)
+    settings = resolved(settings, network)
     starts = {name: copy.deepcopy(activation) for name, activation in named_activations(network).items()}
     order = settings.seed if settings.data.order_seed is None else settings.data.order_seed
     module = DataModule(prepared, settings.data, order)
@@ -114,6 +117,7 @@ def train(
         if settings.imbalance == "weights" and prepared.task == "classification"
         else None,
         focal_gamma=settings.focal_gamma if settings.imbalance == "focal" else 0.0,
+        finetune=settings.finetune,
     )
     several, sharded = settings.trainer.strategy != "auto", settings.trainer.strategy == "fsdp"
     first = not several or os.environ.get("LOCAL_RANK", "0") == "0"  # of the processes the one that writes
@@ -173,11 +177,13 @@ def train(
         for part in parts:
             metrics[part] = summary.evaluate(trainer, learner, module, part)
             outputs, targets = summary.collected(learner)
-            predictions[part] = (outputs.cpu().numpy(), targets.cpu().numpy())
+            back = module.order_of(part).argsort()  # of texts, which are evaluated by length
+            predictions[part] = (outputs.cpu()[back].numpy(), targets.cpu()[back].numpy())
         weights = next(network.parameters())
         like_weights = weights.device, weights.dtype
         together = stopped is None or not sharded  # interrupted processes don't wait for each other's shards
-        inputs = observe(network, prepared.parts["val"].x[:OBSERVED_ROWS].to(*like_weights), starts) if together else {}
+        observed = without_padding(prepared.parts["val"].x[:OBSERVED_ROWS], prepared.layout)
+        inputs = observe(network, observed.to(*like_weights), starts) if together else {}
         monitored = history.monitored(monitor)
         status, reason = summary.outcome(monitored, stopped, stability.diverged)
         rows = len(prepared.parts["train"]) * len(history.rows)
@@ -208,7 +214,9 @@ def train(
                 "first_step_s": None if stability.first_step_at is None else stability.first_step_at - started,
                 "fit_s": history.seconds,
                 "train_samples_per_second": rows / stability.training_s if stability.training_s else None,
-                "inference": summary.measure_inference(learner, prepared.parts["test"].x[:1].to(*like_weights))
+                "inference": summary.measure_inference(
+                    learner, trimmed(prepared.parts["test"].x[:1], prepared.layout).to(*like_weights)
+                )
                 if together
                 else None,
             },
@@ -339,7 +347,7 @@ def describe_run(
     *,
     quiet: bool = False,
 ) -> None:
-    """Write what is known before the first step: configuration, environment, preparation."""
+    """Write what is known before the first step: configuration, environment, what the network takes, preparation."""
     (folder / "checkpoints").mkdir(exist_ok=True)
     notes = [*prepared.notes, *notes]
     # Trust is given by a person at the command line, never by a file.
@@ -355,5 +363,6 @@ def describe_run(
         notes.append(f"auroc and average_precision are those of {prepared.labels[1]!r} against {prepared.labels[0]!r}")
     for note in [] if quiet else notes:
         print(f"note: {note}", file=sys.stderr)
+    Interface.of(prepared).save(folder)
     if prepared.preparation is not None:
         prepared.preparation.save(folder / "preparation")

@@ -32,6 +32,7 @@ def describe_model(name: str, network: nn.Module) -> dict[str, Any]:
     return {
         "name": name,
         "parameters": sum(p.numel() for p in network.parameters()),
+        "trainable_parameters": sum(p.numel() for p in network.parameters() if p.requires_grad),
         "activation_parameters": sum(own.values()),
         "sites": len(sites),
     }
@@ -69,7 +70,7 @@ def measure_inference(learner: Learner, x: torch.Tensor, calls: int = 100) -> di
     """Latency of one row, eagerly, in milliseconds: median and 95th percentile of ``calls`` calls after a warm-up."""
     learner.eval()
     times = []
-    with eagerly(learner):
+    with eagerly():
         for _ in range(calls + 10):
             begun = time.perf_counter()
             learner(x).cpu()

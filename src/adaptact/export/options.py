@@ -1,0 +1,57 @@
+"""What an export takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from adaptact.errors import ConfigError, did_you_mean
+from adaptact.schema import option, types_of
+
+FORMATS = ("onnx", "torch")
+
+
+@dataclass
+class Export:
+    """Everything that `export` takes."""
+
+    run: str = option("", "folder of a trained run")
+    output: str | None = option(None, "folder to write to; null: export/ in the run's folder")
+    formats: list[str] = option(list(FORMATS), "onnx (model.onnx), torch (model.pt2, of torch.export)")
+    rows: str | None = option(
+        None, "file of raw rows to check on, where the data of a run on a table is gone; null: the run's test rows"
+    )
+    trust: str | None = option(None, "package whose code the run's configuration may import")
+    debug: bool = option(False, "show the traceback of an error")
+
+
+def read_words(words: list[str]) -> Export:
+    """The options; values are taken as they stand, whatever signs a path has.
+
+    Raises:
+        ConfigError: with all problems at once.
+
+    >>> read_words(["run=runs/[1] a", "formats=[onnx]"]).formats
+    ['onnx']
+    """
+    known = types_of(Export)
+    raw: dict[str, str] = {}
+    problems = []
+    for word in words:
+        key, separator, value = word.partition("=")
+        if key not in known or not separator:
+            problems.append(f"unknown key {key!r}. {did_you_mean(key, known)}")
+        raw[key] = value
+    formats = [item.strip() for item in raw.pop("formats", ",".join(FORMATS)).strip("[]").split(",") if item.strip()]
+    problems += [f"formats={item} is unknown. {did_you_mean(item, FORMATS)}" for item in formats if item not in FORMATS]
+    if not formats:
+        problems.append(f"formats is empty: name {' or '.join(FORMATS)}")
+    if raw.pop("debug", "false").lower() not in {"true", "false"}:
+        problems.append("debug must be true or false")
+    given: dict[str, str | None] = {key: None if value in {"", "null"} else value for key, value in raw.items()}
+    if not given.get("run"):
+        problems.append("run is missing: export run=<run folder>")
+    if problems:
+        raise ConfigError(problems)
+    values: dict[str, Any] = {**given, "formats": list(dict.fromkeys(formats))}
+    return Export(**values)

@@ -1,0 +1,81 @@
+"""``export``: a trained run as files that answer without adaptact."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from adaptact.errors import UserError
+from adaptact.export.options import read_words
+
+if TYPE_CHECKING:
+    from adaptact.export.model import Export
+
+
+def run(words: list[str]) -> None:
+    """Words: see ``export.options``. The last line on stdout is the path of the model.
+
+    Raises:
+        ConfigError: an unknown or missing word.
+        UserError: a run or data that cannot be read, a folder that cannot be written to, a model that answers
+            differently from its network, packages that are not there.
+    """
+    options = read_words(words)
+    folder = Path(options.run)
+    output = Path(options.output) if options.output is not None else folder / "export"
+    if "onnx" in options.formats:
+        from adaptact.conversion import require_onnx
+
+        require_onnx("export")  # said before anything is read
+    with Console(stderr=True).status("loading the run") as status:
+        from adaptact.export.model import FORMATS, export_run
+        from adaptact.export.rows import real_rows
+        from adaptact.export.runs import load_run
+
+        loaded = load_run(folder, options.trust)
+        if output.exists() and not output.is_dir():
+            raise UserError(f"output={output} is a file: name a folder")
+        if not output.parent.is_dir():
+            raise UserError(f"output={output}: there is no folder {output.parent}")
+        status.update("reading rows to check on")
+        rows = real_rows(loaded, options.rows)
+        status.update("converting, checking, measuring")
+        made = export_run(loaded, rows, output, options.formats)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(files_table(made))
+    if made.latency is not None:
+        console.print(latency_table(made))
+    print(output / FORMATS["onnx" if "onnx" in options.formats else "torch"], flush=True)
+
+
+def files_table(made: Export) -> Table:
+    """Files, their size, and the largest differences."""
+    caption = f"largest differences on {made.source}, in units of a {made.unit}"
+    table = Table(caption=escape(caption), caption_justify="left")
+    table.add_column("file")
+    for name in ("kB", "from the network", "from the run's own outputs"):
+        table.add_column(name, justify="right")
+    for name, about in made.files.items():
+        differences = (about.get(key) for key in ("difference", "difference_from_outputs"))
+        table.add_row(name, f"{about['bytes'] / 1000:,.1f}", *("-" if d is None else f"{d:.1e}" for d in differences))
+    return table
+
+
+def latency_table(made: Export) -> Table:
+    """The exported network against GELU, by batch size."""
+    assert made.latency is not None
+    threads = made.latency["threads"]
+    title = f"against GELU, in ONNX Runtime on {threads} thread{'' if threads == 1 else 's'}"
+    table = Table(title=title, title_justify="left")
+    for name in ("rows at once", "ms", "with GELU, ms", "ratio", "95 % interval"):
+        table.add_column(name, justify="right")
+    for size, found in made.latency["batch"].items():
+        low, high = found["interval"]
+        cells = (f"{found['ms']:.3f}", f"{found['gelu_ms']:.3f}", f"{found['ratio']:.2f}", f"{low:.2f} to {high:.2f}")
+        table.add_row(f"{int(size):,}", *cells)
+    return table
