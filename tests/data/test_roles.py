@@ -86,9 +86,9 @@ def test_rows_with_other_roles_than_inferred(tmp_path: Path) -> None:
     data = load(options_for(tmp_path, frame, categorical=["id", "code"], date=["when"], text=["x"], drop=["words"]))
     expected = {"x": "text", "id": "categorical", "words": "drop", "when": "date", "code": "categorical"}
     assert roles_of(data) == expected
-    assert data.columns is not None
-    assert data.columns.n_numeric == 5  # parts of the date
-    assert data.columns.cardinalities[1] == 4 + 1
+    assert data.layout is not None
+    assert data.layout.n_numeric == 5  # parts of the date
+    assert data.layout.cardinalities[1] == 4 + 1
 
 
 @pytest.mark.parametrize(("role", "message"), [("numeric", "no numbers, as 'p'"), ("date", "no dates, as 'p'")])

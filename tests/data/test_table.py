@@ -105,9 +105,9 @@ def test_numbers_and_categories_are_told_apart(read: Read) -> None:
     data = read(columns())
     assert roles_of(data) == {"numeric": ["age", "sales"], "categorical": ["region", "plan"]}
     assert data.input_shape == (2 + 1 + 2,)  # numbers, gaps of sales, codes
-    assert data.columns is not None
-    assert (data.columns.n_numeric, data.columns.n_flags) == (2, 1)
-    assert data.columns.cardinalities == (4 + 1, 2 + 1)  # regions with the blank one, plans; and the unseen
+    assert data.layout is not None
+    assert (data.layout.n_numeric, data.layout.n_flags) == (2, 1)
+    assert data.layout.cardinalities == (4 + 1, 2 + 1)  # regions with the blank one, plans; and the unseen
     assert data.name == "my table"
     assert data.task == "classification"
     assert data.labels == ["no", "yes"]

@@ -116,8 +116,8 @@ def finite_or_refused(path: Path, **options: Any) -> None:
             assert any(thing in str(error) for thing in named), str(error)  # noqa: PT017
             return
     assert all(tensor.isfinite().all() for part in data.parts.values() for tensor in (part.x, part.y))
-    assert data.columns is not None
-    for place, size in enumerate(data.columns.cardinalities, start=-len(data.columns.cardinalities)):
+    assert data.layout is not None
+    for place, size in enumerate(data.layout.cardinalities, start=-len(data.layout.cardinalities)):
         assert all(part.x[:, place].max() < size for part in data.parts.values())
 
 

@@ -545,7 +545,8 @@ def test_telco_answers_alike_from_raw_rows(datasets: Path, tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_mnist_answers_alike(datasets: Path, tmp_path: Path) -> None:
-    run = train(tmp_path, "data=mnist", f"data.root={datasets / 'mnist'}", "model=cnn", "activation=sgblend")
+    small = ["model=cnn", "model.widths=[8,16]", "model.hidden=32", "trainer.max_epochs=1", "activation=sgblend"]
+    run = train(tmp_path, "data=mnist", f"data.root={datasets / 'mnist'}", *small)
     file = export(run)
     prepared: Prepared = data.load(load_run(run).settings.data)
     check_against_outputs(file, run, prepared.parts["test"].x[:2000])

@@ -236,9 +236,13 @@ def _build(kind: str, settings: dict[str, Any], pretrained: str | None, n_output
             raise ConfigError([f"transformers has no {what} classifier of model_type {model_type!r}"])
         try:
             config: Any = known[model_type](**settings, num_labels=n_outputs)
-            return auto.from_config(config, trust_remote_code=False)
+            model = auto.from_config(config, trust_remote_code=False)
         except Exception as error:  # whatever a configuration's own checks raise
             raise ConfigError([f"model.config: {_first_line(error)}"]) from error
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):  # EfficientNet's scales are drawn near 0: hardly anything would pass
+            module.reset_parameters()
+    return model
 
 
 def _from_checkpoint(
