@@ -26,6 +26,7 @@ class Wrong:
 
 
 TABLE = "data=table data.path=good.csv data.target=y"
+PICTURES = "data=image_folder data.root=pictures"
 CASES = [
     Wrong("activation=sgblnd", "'sgblend'"),
     Wrong("model=resnt", "'resnet'"),
@@ -103,11 +104,20 @@ CASES = [
     Wrong("data=digits model=tabm", "model=cnn"),
     Wrong("data=diabetes imbalance=weights", "regression", "data"),
     Wrong("data=mnist data.root=.", "train-images-idx3-ubyte.gz", "data"),
+    Wrong("data=image_folder", "data.root is missing"),
+    Wrong(f"{PICTURES} data.group_pattern=(part", "no regular expression"),
+    Wrong(f"{PICTURES} data.image_size=100000", "at most 1024"),
+    Wrong(f"{PICTURES} data.augment=flp", "'flip'"),
+    Wrong("data=image_folder data.root=nowhere", "does not exist", "data"),
+    Wrong("data=image_folder data.root=pictures/a", "no pictures in folders", "data"),
+    Wrong("data=image_folder data.root=parent", "data.root=parent/pictures", "data"),
+    Wrong(f"{PICTURES} data.cache=pictures", "none of the 2 pictures", "data"),
+    Wrong(f"{PICTURES} data.labels=good.csv data.target=y", "data.image=", "data"),
 ]
 
 
 def prepare(folder: Path) -> None:
-    """The tables that the cases name."""
+    """The tables and pictures that the cases name."""
     rows = [f"{i},{'uvw'[i % 3]},{'yes' if i % 2 else 'no'}" for i in range(60)]
     (folder / "good.csv").write_text("\n".join(["a,c,y", *rows]), encoding="utf-8")
     (folder / "rare.csv").write_text("\n".join(["a,c,y", *rows, "1,u,rare"]), encoding="utf-8")
@@ -117,6 +127,9 @@ def prepare(folder: Path) -> None:
     (folder / "good.xlsx").write_bytes(b"PK no workbook")
     (folder / "good.parquet").write_bytes(b"PAR1 no table")
     (folder / "binary.csv").write_bytes(bytes(range(256)))
+    for name in ("pictures/a", "pictures/b", "parent/pictures/a", "parent/pictures/b"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "broken.png").write_bytes(b"no picture")
 
 
 def answer(case: Wrong, folder: Path) -> tuple[int, str, float, str]:

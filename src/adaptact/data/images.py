@@ -22,8 +22,9 @@ LARGEST = 64  # pixels of the longer side, unless asked for more
 SMALLEST = 16
 SIZE_STEP = 4
 
-# a few kilobytes can claim gigapixels
-warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+MOST_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485  # a file of a few kilobytes can claim gigapixels
+
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # an error here, whatever the filters
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def decode(content: bytes, how: Decoding) -> np.ndarray:
 def reason(error: Exception) -> str:
     """Why a file is no picture, in a few words and without the object's address that Pillow gives."""
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
-        return f"more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels; make it smaller"
+        return f"more than {MOST_PIXELS:,} pixels; make it smaller"
     if isinstance(error, Image.UnidentifiedImageError):
         return "no JPEG, PNG, BMP, TIFF or WebP picture"
     return " ".join(str(error).split()) or type(error).__name__
@@ -120,7 +121,10 @@ def _stepped(side: float) -> int:
 
 
 def _open(content: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(content), formats=FORMATS)
+    image = Image.open(io.BytesIO(content), formats=FORMATS)
+    if image.width * image.height > MOST_PIXELS:
+        raise Image.DecompressionBombError
+    return image
 
 
 def _is_turned(image: Image.Image) -> bool:
