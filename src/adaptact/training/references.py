@@ -43,7 +43,7 @@ def references(prepared: Prepared) -> list[dict[str, Any]]:
         return []
     if not all(part.x.isfinite().all() for part in prepared.parts.values() if part.x.is_floating_point()):
         return []
-    key = fingerprint([p for name, part in prepared.parts.items() for p in (inputs(prepared, name), part.y.numpy())])
+    key = fingerprint([p for name, part in prepared.parts.items() for p in (content(prepared, name), part.y.numpy())])
     if key not in _FITTED:
         _FITTED.clear()
         _FITTED[key] = _fit(prepared)
@@ -75,9 +75,14 @@ def _fit(prepared: Prepared) -> list[dict[str, Any]]:
 def inputs(prepared: Prepared, part: str) -> Any:
     """What a reference is given: rows of numbers, of images those of a small copy, or the texts themselves."""
     if prepared.texts:
-        return prepared.texts[part]
+        return np.array(prepared.texts[part], dtype=object)
     x = prepared.parts[part].x
     return small_pixels(x) if x.dim() == 4 else x.numpy()
+
+
+def content(prepared: Prepared, part: str) -> np.ndarray | bytes:
+    """:func:`inputs` as what can be told apart by its bytes."""
+    return "\0".join(prepared.texts[part]).encode() if prepared.texts else inputs(prepared, part)
 
 
 def models(prepared: Prepared) -> dict[str, Any]:

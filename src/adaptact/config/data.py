@@ -1,0 +1,175 @@
+"""The choices of ``data=``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from adaptact.schema import option
+
+TABLE_ROLES = ("drop", "numeric", "categorical", "date", "text")
+
+
+@dataclass
+class Data:
+    name: str = option("", "the data set")
+    batch_size: int = option(64, "rows per step", ge=1)
+    split_seed: int = option(0, "seed of the split into training, validation and test part", ge=0)
+    order_seed: int | None = option(None, "seed of the order of training rows; null: seed", ge=0)
+    val_size: float = option(0.2, "share of rows for validation", gt=0, lt=1)
+    resident: Literal["auto", "true", "false"] = option(
+        "auto", "keep all tensors on the device; auto: if they take less than a quarter of its free memory"
+    )
+    num_workers: int = option(2, "worker processes, only where the data is not resident", ge=0)
+
+
+@dataclass
+class NoData(Data):
+    """For looking at networks, which then get inputs of a usual size."""
+
+
+@dataclass
+class Bundled(Data):
+    test_size: float = option(0.2, "share of rows for the test", gt=0, lt=1)
+
+
+@dataclass
+class Idx(Data):
+    val_size: float = option(0.1, "share of the official training part for validation", gt=0, lt=1)
+    root: str | None = option(None, "folder with the four idx.gz files; null downloads them once into data/")
+
+
+@dataclass
+class Rows(Data):
+    """A file of one's own, a row per case, one column to predict: what tables and texts share."""
+
+    path: str = option("", "the table: CSV, TSV (also .gz), Excel or Parquet")
+    target: str = option("", "name of the column to predict")
+    val_path: str | None = option(None, "a table of its own for validation; null takes rows of data.path")
+    test_path: str | None = option(None, "a table of its own for the test; null takes rows of data.path")
+    separator: str = option("auto", "between cells: auto or one character, as in ; or \\t")
+    decimal: Literal["auto", ".", ","] = option("auto", "decimal mark; auto: by the cells of each column")
+    encoding: str = option("auto", "auto, utf-8, cp932 (Japanese Windows), cp1252 (western Windows) ...")
+    header: Literal["auto", "true", "false"] = option(
+        "auto", "whether the first line has names; false: columns are numbered from 0"
+    )
+    sheet: str | None = option(None, "sheet of an Excel file; null: the first")
+    missing: list[str] = option([], "further marks of a missing value, as in [unknown]")
+    task: Literal["auto", "classification", "regression"] = option("auto", "auto: by the target's values")
+    test_size: float = option(0.2, "share of rows for the test", gt=0, lt=1)
+    group: str | None = option(None, "column whose values never stand in two parts, as customer or machine")
+    time: str | None = option(None, "column of dates or numbers: the latest rows are for the test")
+    folds: int | None = option(None, "k-fold: the test part is one of so many folds", ge=2)
+    fold: int = option(0, "which fold, from 0", ge=0)
+    cost_fp: float | None = option(None, "two classes: cost of a false alarm; with cost_fn it sets the threshold", ge=0)
+    cost_fn: float | None = option(None, "two classes: cost of a missed case", ge=0)
+    threshold_metric: Literal["accuracy", "f1", "balanced_accuracy", "mcc"] = option(
+        "f1", "two classes without costs: what the decision threshold is best at, on the validation part"
+    )
+    positive: str | None = option(None, "two classes: the label that is to be found; null: the second in order")
+
+
+@dataclass
+class Table(Rows):
+    drop: list[str] = option([], "columns to leave out")
+    numeric: list[str] = option([], "columns to treat as numbers")
+    categorical: list[str] = option([], "columns to treat as categories")
+    date: list[str] = option([], "columns to treat as dates: they become calendar parts")
+    text: list[str] = option([], "columns of free text; a table's network does not read them")
+    roles: str | None = option(None, "YAML file with lists numeric, categorical, date, text, drop")
+    scaling: Literal["standard", "quantile"] = option("quantile", "how numbers are scaled, fitted on the training part")
+    max_categories: int = option(50, "rarer categories of a column share one slot beyond this many", ge=2)
+
+
+@dataclass
+class Text(Rows):
+    """A column of texts, or several that are joined; or a folder with a subfolder of .txt files per class."""
+
+    path: str = option(
+        "", "CSV, TSV (also .gz), Excel or Parquet; or a folder with a subfolder of .txt files per class"
+    )
+    text: list[str] = option([], "column of the texts, or several that are joined, as in [title, body]")
+    vocabulary: int = option(4000, "tokens of the BPE tokenizer that is trained on the training part", ge=8)
+    max_length: int | None = option(
+        None, "tokens after which a text is cut; null: those of the longest training text, at most 256", ge=4
+    )
+    tokenizer: str | None = option(
+        None, "a pretrained one in place of it: tokenizer.json, or a folder that has one, as transformers saves it"
+    )
+
+
+@dataclass
+class Sample(Table):
+    """The synthetic table that comes with the project."""
+
+    path: str = option("data/sample/machines.csv", "the table, relative to the project")
+    target: str = option("failure_within_30_days", "name of the column to predict")
+    group: str | None = option("machine.id", "column whose values never stand in two parts")
+    drop: list[str] = option(["repair cost"], "columns to leave out")
+
+
+AUGMENTATIONS = ("flip", "vertical_flip", "crop", "color")
+
+
+@dataclass
+class ImageFolder(Data):
+    batch_size: int = option(32, "pictures per step", ge=1)
+    root: str = option("", "folder with one folder of pictures per class, or train, val, test above them")
+    image_size: list[int] | None = option(
+        None, "height and width, or one number for both; null: by the pictures' own, at most 64", ge=8, le=1024
+    )
+    fit: Literal["pad", "crop"] = option("pad", "pictures of another shape: grey margins, or cut at the edges")
+    channels: Literal["auto", "grey", "rgb"] = option("auto", "auto: grey where all pictures are")
+    labels: str | None = option(None, "table of paths and labels, instead of a folder per class")
+    image: str | None = option(None, "its column of paths; null: the one whose cells are files below data.root")
+    target: str | None = option(None, "its column of labels; null: the other one")
+    group_pattern: str | None = option(
+        None, "regular expression on file names: pictures that agree in its first group never stand in two parts"
+    )
+    max_bad_share: float = option(0.05, "share of unreadable pictures beyond which the data is refused", ge=0, le=1)
+    augment: list[str] = option(
+        ["auto"], "training pictures are varied: flip, vertical_flip, crop, color; auto: flip, crop, color; none"
+    )
+    cache: str | None = option(None, "folder that keeps decoded pictures; null: data/cache of the project")
+    test_size: float = option(0.2, "share of pictures for the test", gt=0, lt=1)
+    folds: int | None = option(None, "k-fold: the test part is one of so many folds", ge=2)
+    fold: int = option(0, "which fold, from 0", ge=0)
+
+    @property
+    def augmentations(self) -> tuple[str, ...]:
+        """What ``augment`` asks for, written out."""
+        if "none" in self.augment:
+            return ()
+        asked = {*self.augment, *(("flip", "crop", "color") if "auto" in self.augment else ())}
+        return tuple(name for name in AUGMENTATIONS if name in asked)
+
+
+@dataclass
+class CustomData(Data):
+    target_class: str = option("", "dotted path of a class or function; its package must be named by trust=")
+    options: dict[str, Any] = field(default_factory=dict, metadata={"help": "all other keys: arguments of the target"})
+
+
+DATA: dict[str, type[Data]] = {
+    "digits": Bundled,
+    "breast_cancer": Bundled,
+    "wine": Bundled,
+    "diabetes": Bundled,
+    "mnist": Idx,
+    "fashion_mnist": Idx,
+    "table": Table,
+    "sample": Sample,
+    "image_folder": ImageFolder,
+    "text": Text,
+    "custom": CustomData,
+    "none": NoData,
+}
+
+
+def gives(data: Data) -> str | None:
+    """What a data set has: rows, images or texts; None where nothing is known."""
+    if isinstance(data, (CustomData, NoData)):
+        return None
+    if isinstance(data, Text):
+        return "texts"
+    return "images" if isinstance(data, (Idx, ImageFolder)) or data.name == "digits" else "rows"
