@@ -134,6 +134,17 @@ def test_a_large_jpeg_is_decoded_as_its_small_self() -> None:
     assert np.abs(found.transpose(1, 2, 0).astype(int) - ramp()).mean() < 4
 
 
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_a_large_jpeg_of_a_telephone_is_turned_too(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    large = Image.fromarray(ramp()).resize((WIDTH * 60, HEIGHT * 60), Image.Resampling.BICUBIC)
+    expected = TURNS[orientation](ramp())
+    how = Decoding(expected.shape[0], expected.shape[1], 3, "pad")
+    found = decode(saved(large, "JPEG", quality=95, exif=exif), how)
+    assert np.abs(found.transpose(1, 2, 0).astype(int) - expected).mean() < 4
+
+
 def bomb(side_length: int = 20_000) -> bytes:
     """A PNG of a few bytes that claims so many pixels a side."""
 

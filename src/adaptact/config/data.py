@@ -113,6 +113,7 @@ AUGMENTATIONS = ("flip", "vertical_flip", "crop", "color")
 
 @dataclass
 class ImageFolder(Data):
+    batch_size: int = option(32, "pictures per step", ge=1)
     root: str = option("", "folder with one folder of pictures per class, or train, val, test above them")
     image_size: list[int] | None = option(
         None, "height and width, or one number for both; null: by the pictures' own, at most 64", ge=8, le=1024

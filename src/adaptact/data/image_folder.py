@@ -183,8 +183,8 @@ def read_and_split(options: config.ImageFolder) -> RawImages:
 
 
 def name_of(options: config.ImageFolder) -> str:
-    path = Path(options.root or str(options.labels)).absolute()
-    return path.name.split(".")[0] or "pictures"
+    name = Path(options.root).absolute().name if options.root else Path(str(options.labels)).stem
+    return name or "pictures"
 
 
 def listed(bad: dict[str, str]) -> str:
