@@ -99,6 +99,7 @@ def test_somebody_elses_network_is_looked_into(package: Path) -> None:
         assert part in result.stdout
 
 
+@pytest.mark.slow
 def test_somebody_elses_network_is_trained_resumed_and_scores(package: Path) -> None:
     words = ["model=custom", "model.target=my_package.build", "trust=my_package", "data=wine", "logger=none"]
     folder = run_folder(adaptact(["train", *words, "trainer.max_epochs=1", f"output_dir={package}/ran"], package))
@@ -127,6 +128,7 @@ def test_a_network_that_cannot_be_built_is_one_message(package: Path, words: lis
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_fine_tuned_and_the_run_stands_alone(tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(0)
