@@ -31,6 +31,7 @@ from adaptact.export.runs import TableRun, TrainedRun, load_run
 from adaptact.layouts import Pixels, Tokens
 from adaptact.surgery import named_activations, replace_activations
 from adaptact.training.interface import Interface
+from texts import messages
 
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -146,6 +147,8 @@ def check_against_outputs(file: Path, run: Path, x: torch.Tensor, unit: float = 
         pytest.param(["data=digits", "model=resnet", "model.depth=8"], marks=pytest.mark.slow),
         pytest.param(["data=wine", "model=tabm", "model.k=4", "model.width=16"], marks=pytest.mark.slow),
         ["data=diabetes", "model=mlp", "model.widths=[8]"],
+        pytest.param(["data=digits", "model=vit", "model.config={hidden_size:16}"], marks=pytest.mark.slow),
+        pytest.param(["data=digits", "model=convnext", "model.config={hidden_sizes:[8,8,8]}"], marks=pytest.mark.slow),
     ],
     ids=lambda words: " ".join(words[:2]),
 )
@@ -526,6 +529,28 @@ def test_a_later_export_leaves_nothing_of_an_earlier_one(small_run: Path, tmp_pa
 
 
 # --- real data ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["bert", "text_transformer"])
+def test_texts_answer_alike_from_what_the_export_folder_holds(tmp_path: Path, model: str) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    messages(160).to_csv(tmp_path / "声.csv", index=False)
+    words = [f"data.path={tmp_path / '声.csv'}", "data.text=本文", "data.target=評価", "data.vocabulary=300"]
+    words += ["model.config={hidden_size:16}" if model == "bert" else "model.width=16", "data.batch_size=16"]
+    run = train(tmp_path / "runs", "data=text", f"model={model}", "activation=sgblend", *words)
+    file = export(run)
+    report = json.loads((file.parent / "export.json").read_text(encoding="utf-8"))
+    assert all(0 <= report["files"][name]["difference_from_outputs"] < 1e-5 for name in ("model.onnx", "model.pt2"))
+    new = messages(20, seed=5)
+    new.to_csv(tmp_path / "new.csv", index=False)
+    expected = load_run(run).predict(new)  # type: ignore[attr-defined]
+    how = json.loads((file.parent / "preparation.json").read_text(encoding="utf-8"))
+    tokenizer = tokenizers.Tokenizer.from_str(json.dumps(how["tokenizer"]))
+    tokenizer.enable_truncation(how["max_length"])
+    for text, row in zip(new["本文"], expected, strict=True):
+        tokens = torch.tensor([tokenizer.encode(text).ids])
+        assert np.abs(asked(file, tokens, 1)[0] - row).max() < 1e-5
 
 
 @pytest.mark.slow
