@@ -41,7 +41,8 @@ def traced(network: nn.Module, example: Tensor, dimensions: Sequence[str] = BATC
     try:
         torch.backends.mha.set_fastpath_enabled(False)  # one operator that holds a whole layer, unknown elsewhere
         with _quiet():
-            program = torch.export.export(network.eval(), (example,), dynamic_shapes=(dynamic,))
+            # a slice with gaps between its rows would become an assumption about all inputs
+            program = torch.export.export(network.eval(), (example.contiguous(),), dynamic_shapes=(dynamic,))
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_path)
     for node in program.graph.nodes:  # source lines and paths of this machine, which are nobody's business

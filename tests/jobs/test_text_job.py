@@ -84,7 +84,7 @@ def test_compare_and_report(tmp_path: Path, words: list[str]) -> None:
         (["data.target=価格"], "has no column '価格'"),
         (["data.vocabulary=10"], "too small"),
         (["data.tokenizer=nowhere"], "there is no file"),
-        (["model=mlp"], "model=mlp reads no texts"),
+        (["model=mlp"], "model=mlp reads images or rows"),
     ],
 )
 def test_mistakes_end_with_one_message(tmp_path: Path, words: list[str], changes: list[str], message: str) -> None:
