@@ -1,6 +1,7 @@
 """A run that is cut off at any moment and resumed ends as if it had never been."""
 
 import csv
+import itertools
 import multiprocessing
 import os
 import pickle
@@ -19,7 +20,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from adaptact import config, launcher, records
 from adaptact.callbacks.stability import StabilityMonitor
 from adaptact.errors import ConfigError, UserError
-from adaptact.training.checkpoints import load_checkpoint
+from adaptact.training.checkpoints import AtomicCheckpointIO, load_checkpoint
 from adaptact.training.run import train
 
 Make = Callable[..., config.Config]
@@ -54,6 +55,19 @@ def train_in_a_child(settings: config.Config, kill_after: float | None = None) -
     assert child.exitcode is not None
     assert child.exitcode <= 0
     return -child.exitcode
+
+
+def train_until_checkpoint(settings: config.Config, number: int) -> None:
+    """Train and kill this process as soon as its ``number``-th checkpoint is on the disk."""
+    save, seen = AtomicCheckpointIO.save_checkpoint, itertools.count(1)
+
+    def save_and_die(self: AtomicCheckpointIO, *args: Any, **kwargs: Any) -> None:
+        save(self, *args, **kwargs)
+        if next(seen) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    AtomicCheckpointIO.save_checkpoint = save_and_die  # type: ignore[method-assign]
+    train(settings, quiet=True)
 
 
 def folder_of(settings: config.Config) -> Path | None:
@@ -120,6 +134,26 @@ def test_a_killed_run_ends_as_if_undisturbed(
     make_config: Make, tmp_path: Path, reference: tuple[config.Config, Path, float], share: float
 ) -> None:
     assert kill_and_resume(make_config, reference, tmp_path / "killed", share * reference[2])
+
+
+@pytest.mark.slow
+def test_a_run_killed_after_any_of_its_checkpoints_ends_as_if_undisturbed(
+    make_config: Make, tmp_path: Path, reference: tuple[config.Config, Path, float]
+) -> None:
+    for number in itertools.count(1):
+        settings = make_config(RUN)
+        settings.output_dir = str(tmp_path / str(number))
+        child = CLEAN.Process(target=train_until_checkpoint, args=(settings, number))
+        child.start()
+        child.join(120)
+        if child.exitcode == 0:  # it had fewer
+            break
+        assert child.exitcode == -signal.SIGKILL
+        folder = folder_of(settings)
+        assert folder is not None
+        train_in_a_child(launcher.resumed([f"resume={folder}"]))
+        assert_same_run(folder, reference[1])
+    assert number > 1 + EPOCHS + 1  # at the start, the last of each epoch, and the best of one epoch at least
 
 
 @pytest.mark.parametrize("when", ["set-up", "first epoch"])

@@ -36,10 +36,14 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 class BestAndLast(ModelCheckpoint):
     """``best.ckpt`` by a metric and ``last.ckpt`` at the start and after every validation, wherever the folder has
     been moved to.
+
+    The best is written first: a run that is killed between the two repeats the epoch. The other way round a resumed
+    run would go on after an epoch whose weights are in no checkpoint.
     """
 
     def __init__(self, folder: Path, monitor: str, mode: str) -> None:
-        super().__init__(folder, "best", monitor=monitor, mode=mode, save_last=True, enable_version_counter=False)
+        after_validation: dict[str, Any] = {"save_last": True, "save_on_train_epoch_end": False}
+        super().__init__(folder, "best", monitor=monitor, mode=mode, enable_version_counter=False, **after_validation)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.ckpt_path is None:  # what ends the first epoch leaves a checkpoint too
