@@ -1148,7 +1148,7 @@ def test_a_swap_that_preserves_computes_the_same_at_step_0(old: str, new: str) -
     model, replacement = preserving(old, new)
     grid = torch.cat([torch.linspace(-8, 8, 161), torch.tensor([-1e3, -30.0, 0.0, 30.0, 1e3])])
     expected = replacement.old(grid.clone())
-    torch.testing.assert_close(model(grid.clone()), expected, rtol=1e-5, atol=1e-9)
+    torch.testing.assert_close(model(grid.clone()), expected, rtol=1e-5, atol=1e-6)
     assert replacement.new.alpha.shape == (1,)
     assert any(isinstance(m, NEW[new]) for m in replacement.new.modules())
     if isinstance(replacement.old, nn.Module):
@@ -1199,7 +1199,7 @@ def test_sg_blend_needs_no_wrapper_to_start_on_gelu_or_silu(
     assert type(replacement.new) is SGBlend
     assert replacement.new.alpha.item() == alpha
     x = torch.linspace(-6, 6, 97)
-    torch.testing.assert_close(replacement.new(x), old(x.clone()), rtol=1e-5, atol=0)
+    torch.testing.assert_close(replacement.new(x), old(x.clone()), rtol=1e-5, atol=1e-6)
 
 
 def test_a_wrapper_is_used_where_sg_blend_cannot_reach_the_old_function_itself() -> None:

@@ -114,6 +114,10 @@ class AdaptiveActivation(nn.Module):
         """Effective values by name, shaped to broadcast along the channels of ``x``."""
         return self._beside(x, [getattr(self, name) for name in names])
 
+    def _stored(self, x: Tensor, *names: str) -> list[Tensor]:
+        """Stored ("raw") values by name, shaped likewise."""
+        return self._beside(x, [getattr(self, f"raw_{name}") for name in names])
+
     def _beside(self, x: Tensor, values: list[Tensor]) -> list[Tensor]:
         """``values`` shaped to broadcast along the channels of ``x``."""
         if self.channels is None:

@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from adaptact.activations import kernels
+
 Approximate = Literal["none", "tanh", "sigmoid"]
 Scalar = Tensor | float
 
@@ -74,11 +76,23 @@ def _gelu_backward(grad: Tensor, x: Tensor, approximate: str) -> Tensor:
     return torch.ops.aten.gelu_backward(grad, x, approximate=approximate)
 
 
+def _apply(function: type[torch.autograd.Function], *inputs: Any) -> Tensor:
+    """``function.apply``, without its look at the signature (as dear as a small tensor's activation)."""
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return function.apply(*inputs)
+    if not torch.is_grad_enabled():
+        return function.forward(*inputs)
+    return super(torch.autograd.Function, function).apply(*inputs)  # type: ignore[misc]
+
+
 class _Swish(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Tensor, beta: Tensor, gamma: Tensor | None) -> Tensor:  # type: ignore[override]
+        offset = torch.zeros_like(beta) if gamma is None else gamma
+        if (done := kernels.forward(x, (beta, beta, offset), "absent")) is not None:
+            return done
         wide = _widen(x)
         y = wide * torch.sigmoid(beta * wide)
         return (y if gamma is None else y - gamma).to(x.dtype)
@@ -91,6 +105,9 @@ class _Swish(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         x, beta, gamma = ctx.saved_tensors
         need_x, need_beta, need_gamma = ctx.needs_input_grad
+        offset = torch.zeros_like(beta) if gamma is None else gamma
+        if (done := kernels.backward(grad, x, (beta, beta, offset), "absent")) is not None:
+            return done[0], done[2], done[3] if need_gamma else None
         wide, g = _widen(x), _widen(grad)
         s = torch.sigmoid(beta * wide)
         x_slope = wide * s * (1 - s)  # first times s, so that a huge input never meets its own square
@@ -104,35 +121,74 @@ class _SGBlend(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor, alpha: Tensor, beta: Tensor, gamma: Tensor, approximate: str) -> Tensor:  # type: ignore[override]
+    def forward(  # type: ignore[override]
+        x: Tensor, alpha: Tensor, beta: Tensor, gamma: Tensor, approximate: str, bounded: bool
+    ) -> Tensor:
+        if (done := kernels.forward(x, (alpha, beta, gamma), approximate, bounded)) is not None:
+            return done
         wide = _widen(x)
+        weight = alpha.clamp(0.0, 1.0) if bounded else alpha
         swish_part = wide * torch.sigmoid(beta * wide)
-        return (alpha * (swish_part - gamma) + (1 - alpha) * _gelu(wide, approximate)).to(x.dtype)
+        return (weight * (swish_part - gamma) + (1 - weight) * _gelu(wide, approximate)).to(x.dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        *tensors, ctx.approximate = inputs
+        *tensors, ctx.approximate, ctx.bounded = inputs
         ctx.save_for_backward(*tensors)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         x, alpha, beta, gamma = ctx.saved_tensors
+        if (done := kernels.backward(grad, x, (alpha, beta, gamma), ctx.approximate, ctx.bounded)) is not None:
+            return (*done, None, None)
         need_x, need_alpha, need_beta, need_gamma = ctx.needs_input_grad[:4]
         wide, g = _widen(x), _widen(grad)
+        weight = alpha.clamp(0.0, 1.0) if ctx.bounded else alpha
         s = torch.sigmoid(beta * wide)
         x_slope = wide * s * (1 - s)
         grad_x = grad_alpha = grad_beta = grad_gamma = None
         if need_x:
-            grad_x = (alpha * (g * (s + beta * x_slope)) + _gelu_backward((1 - alpha) * g, wide, ctx.approximate)).to(
-                x.dtype
-            )
+            of_gelu = _gelu_backward((1 - weight) * g, wide, ctx.approximate)
+            grad_x = (weight * (g * (s + beta * x_slope)) + of_gelu).to(x.dtype)
         if need_alpha:
             grad_alpha = _reduce(g * (wide * s - gamma - _gelu(wide, ctx.approximate)), alpha)
+            grad_alpha = _inward(grad_alpha, alpha, 0.0, 1.0) if ctx.bounded else grad_alpha
         if need_beta:
-            grad_beta = _reduce(alpha * (g * (wide * x_slope)), beta)
+            grad_beta = _reduce(weight * (g * (wide * x_slope)), beta)
         if need_gamma:
-            grad_gamma = _reduce(-alpha * g, gamma)
-        return grad_x, grad_alpha, grad_beta, grad_gamma, None
+            grad_gamma = _reduce(-weight * g, gamma)
+        return grad_x, grad_alpha, grad_beta, grad_gamma, None, None
+
+
+class _Blend(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(first: Tensor, second: Tensor, alpha: Tensor, bounded: bool) -> Tensor:  # type: ignore[override]
+        if (done := kernels.blend(first, second, alpha, bounded)) is not None:
+            return done
+        weight = alpha.clamp(0.0, 1.0) if bounded else alpha
+        return (weight * _widen(first) + (1 - weight) * _widen(second)).to(first.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        *tensors, ctx.bounded = inputs
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        first, second, alpha = ctx.saved_tensors
+        if (done := kernels.blend_backward(grad, first, second, alpha, ctx.bounded)) is not None:
+            return (*done, None)
+        weight = alpha.clamp(0.0, 1.0) if ctx.bounded else alpha
+        g = _widen(grad)
+        grad_first, grad_second = (
+            (w * g).sum_to_size(each.shape).to(each.dtype) for w, each in ((weight, first), (1 - weight, second))
+        )
+        if not ctx.needs_input_grad[2]:
+            return grad_first, grad_second, None, None
+        grad_alpha = _reduce(g * (_widen(first) - _widen(second)), alpha)
+        return grad_first, grad_second, _inward(grad_alpha, alpha, 0.0, 1.0) if ctx.bounded else grad_alpha, None
 
 
 def swish(x: Tensor, beta: Scalar = 1.0) -> Tensor:
@@ -140,7 +196,7 @@ def swish(x: Tensor, beta: Scalar = 1.0) -> Tensor:
 
     Source: Ramachandran et al. 2017 (arXiv 1710.05941).
     """
-    return _Swish.apply(x, _scalar(beta, x), None)
+    return _apply(_Swish, x, _scalar(beta, x), None)
 
 
 def sswish(x: Tensor, beta: Scalar = 1.0, gamma: Scalar = 0.0) -> Tensor:
@@ -148,28 +204,33 @@ def sswish(x: Tensor, beta: Scalar = 1.0, gamma: Scalar = 0.0) -> Tensor:
 
     Source: Sarkar, Gala, Tripathi 2025 (arXiv 2505.23942).
     """
-    return _Swish.apply(x, _scalar(beta, x), _scalar(gamma, x))
+    return _apply(_Swish, x, _scalar(beta, x), _scalar(gamma, x))
 
 
 def sg_blend(
-    x: Tensor, alpha: Scalar = 0.5, beta: Scalar = 1.0, gamma: Scalar = 0.0, approximate: Approximate = "none"
+    x: Tensor,
+    alpha: Scalar = 0.5,
+    beta: Scalar = 1.0,
+    gamma: Scalar = 0.0,
+    approximate: Approximate = "none",
+    *,
+    bounded: bool = False,
 ) -> Tensor:
     """SG-Blend, alpha * (x * sigmoid(beta * x) - gamma) + (1 - alpha) * GELU(x).
 
-    Source: Sarkar, Gala, Tripathi 2025 (arXiv 2505.23942). ``alpha`` is the effective weight in [0, 1]; it is
-    not clamped here (see :func:`bounded`).
+    Source: Sarkar, Gala, Tripathi 2025 (arXiv 2505.23942). ``alpha`` is taken as it is, or with ``bounded`` clamped
+    to [0, 1] as :func:`bounded` does it, in the same pass.
 
     >>> sg_blend(torch.tensor([-1.0, 2.0]), alpha=0.3, beta=1.5, gamma=0.1)
     tensor([-0.1958,  1.9097])
     """
     check_approximate(approximate)
-    return _SGBlend.apply(x, _scalar(alpha, x), _scalar(beta, x), _scalar(gamma, x), approximate)
+    return _apply(_SGBlend, x, _scalar(alpha, x), _scalar(beta, x), _scalar(gamma, x), approximate, bounded)
 
 
-def blend(first: Tensor, second: Tensor, alpha: Scalar = 0.5) -> Tensor:
-    """alpha * first + (1 - alpha) * second."""
-    weight = _scalar(alpha, first)
-    return (weight * _widen(first) + (1 - weight) * _widen(second)).to(first.dtype)
+def blend(first: Tensor, second: Tensor, alpha: Scalar = 0.5, *, bounded: bool = False) -> Tensor:
+    """alpha * first + (1 - alpha) * second; with ``bounded`` alpha is clamped as by :func:`bounded`."""
+    return _apply(_Blend, first, second, _scalar(alpha, first), bounded)
 
 
 def pelu(x: Tensor, a: Scalar = 1.0, b: Scalar = 1.0) -> Tensor:
@@ -246,6 +307,11 @@ def abu(x: Tensor, weights: Mapping[str, Scalar]) -> Tensor:
     return total.to(x.dtype)
 
 
+def _inward(grad: Tensor, raw: Tensor, low: float, high: float) -> Tensor:
+    """``grad``, but 0 where a descent step, which moves against it, would lead ``raw`` further out of its bounds."""
+    return grad.masked_fill(((raw <= low) & (grad > 0)) | ((raw >= high) & (grad < 0)), 0.0)
+
+
 class _Bounded(torch.autograd.Function):
     generate_vmap_rule = True
 
@@ -261,9 +327,7 @@ class _Bounded(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         (raw,) = ctx.saved_tensors
-        # A descent step moves against the gradient: block it only where that leads further out.
-        outward = ((raw <= ctx.low) & (grad > 0)) | ((raw >= ctx.high) & (grad < 0))
-        return torch.where(outward, torch.zeros_like(grad), grad), None, None
+        return _inward(grad, raw, ctx.low, ctx.high), None, None
 
 
 def bounded(raw: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
@@ -277,4 +341,4 @@ def bounded(raw: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
     >>> raw.grad
     tensor([0., 1.])
     """
-    return _Bounded.apply(raw, low, high)
+    return _apply(_Bounded, raw, low, high)

@@ -59,8 +59,8 @@ class SGBlend(AdaptiveActivation):
         self.approximate = approximate
 
     def forward(self, x: Tensor) -> Tensor:
-        alpha, beta, gamma = self._shaped(x, "alpha", "beta", "gamma")
-        return AF.sg_blend(x, alpha, beta, gamma, self.approximate)
+        alpha, beta, gamma = self._stored(x, "alpha", "beta", "gamma")
+        return AF.sg_blend(x, alpha, beta, gamma, self.approximate, bounded=True)
 
     def parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return AF.sswish(x, *self._shaped(x, "beta", "gamma")), AF.gelu(x, self.approximate)
@@ -117,6 +117,10 @@ class SGBlendAuthors(SGBlend):
             beta = max(0.1, torch.empty(()).uniform_(-math.sqrt(3), math.sqrt(3)).item())
         options = {"channels": channels, "channel_dim": channel_dim, "learn": learn}
         super().__init__(alpha, beta, gamma, approximate="sigmoid", **options)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        alpha, beta, gamma = self._shaped(x, "alpha", "beta", "gamma")
+        return AF.sg_blend(x, alpha, beta, gamma, self.approximate)
 
 
 class SSwish(AdaptiveActivation):
@@ -320,7 +324,7 @@ class Blend(AdaptiveActivation):
         self.second = _base_module(second)
 
     def forward(self, x: Tensor) -> Tensor:
-        return AF.blend(self.first(x), self.second(x), *self._shaped(x, "alpha"))
+        return AF.blend(self.first(x), self.second(x), *self._stored(x, "alpha"), bounded=True)
 
     def parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return self.first(x), self.second(x)

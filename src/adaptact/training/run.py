@@ -22,6 +22,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from adaptact import config, data, records
+from adaptact.activations import AdaptiveActivation, kernels
 from adaptact.callbacks.curves import CurveSnapshots
 from adaptact.callbacks.history import History
 from adaptact.callbacks.monitor import ActivationMonitor
@@ -61,6 +62,7 @@ QUIET = (
     ".*sync_dist=True.*",
     ".*lr_scheduler.step.. before.*",  # where a gradient scaler skips the first step
 )
+WORTH_A_COMPILER = 200_000  # rows seen by a run, beyond which activations are compiled first, once per machine
 OBSERVED_ROWS = 512  # validation rows over which gaps and histograms of inputs are taken at the end
 
 
@@ -101,6 +103,8 @@ def train(
     monitor, mode = monitored_metric(settings, prepared)
     network = build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.layout)
     settings = resolved(settings, network)
+    if device == "cpu" and any(isinstance(module, AdaptiveActivation) for module in network.modules()):
+        kernels.settle(compiling=len(prepared.parts["train"]) * settings.trainer.max_epochs >= WORTH_A_COMPILER)
     starts = {name: copy.deepcopy(activation) for name, activation in named_activations(network).items()}
     order = settings.seed if settings.data.order_seed is None else settings.data.order_seed
     module = DataModule(prepared, settings.data, order)
