@@ -36,8 +36,11 @@ OPTIONS = {  # have keys of their own beside it
 def main(arguments: list[str] | None = None) -> int:
     """Run a job; 0 if it came to its end, 2 for an error that the user can mend."""
     words = sys.argv[1:] if arguments is None else arguments
-    # Threads of torch that wait by spinning slow a busy laptop down twentyfold; set before torch is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Threads of torch that spin while they wait slow a busy laptop down, those that sleep at once an idle one: they
+    # spin for a fraction of a millisecond (docs/benchmarks.md). Set before torch is imported.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+        os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     from_make = "--make" in words[:1]
     words = words[1:] if from_make else words
     if not words or words[0] in {"-h", "--help", "help"}:
