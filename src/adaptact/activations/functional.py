@@ -80,7 +80,7 @@ def _apply(function: type[torch.autograd.Function], *inputs: Any) -> Tensor:
     """``function.apply``, without its look at the signature (as dear as a small tensor's activation)."""
     if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
         return function.apply(*inputs)
-    if not torch.is_grad_enabled():
+    if not torch.is_grad_enabled() and function is not _Pair:
         return function.forward(*inputs)
     return super(torch.autograd.Function, function).apply(*inputs)  # type: ignore[misc]
 
@@ -160,35 +160,25 @@ class _SGBlend(torch.autograd.Function):
         return grad_x, grad_alpha, grad_beta, grad_gamma, None, None
 
 
-class _Blend(torch.autograd.Function):
-    generate_vmap_rule = True
+class _Pair(torch.autograd.Function):
+    """A blend of two functions that kernels know, for inputs that they take; see :func:`blend_of`."""
 
     @staticmethod
-    def forward(first: Tensor, second: Tensor, alpha: Tensor, bounded: bool) -> Tensor:  # type: ignore[override]
-        if (done := kernels.blend(first, second, alpha, bounded)) is not None:
-            return done
-        weight = alpha.clamp(0.0, 1.0) if bounded else alpha
-        return (weight * _widen(first) + (1 - weight) * _widen(second)).to(first.dtype)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        *tensors, ctx.bounded = inputs
-        ctx.save_for_backward(*tensors)
+    def forward(ctx: Any, x: Tensor, alpha: Tensor, first: str, second: str) -> Tensor:  # type: ignore[override]
+        ctx.save_for_backward(x, alpha)
+        ctx.names = first, second
+        return kernels.pair(x, alpha, first, second)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        first, second, alpha = ctx.saved_tensors
-        if (done := kernels.blend_backward(grad, first, second, alpha, ctx.bounded)) is not None:
-            return (*done, None)
-        weight = alpha.clamp(0.0, 1.0) if ctx.bounded else alpha
-        g = _widen(grad)
-        grad_first, grad_second = (
-            (w * g).sum_to_size(each.shape).to(each.dtype) for w, each in ((weight, first), (1 - weight, second))
-        )
-        if not ctx.needs_input_grad[2]:
-            return grad_first, grad_second, None, None
-        grad_alpha = _reduce(g * (_widen(first) - _widen(second)), alpha)
-        return grad_first, grad_second, _inward(grad_alpha, alpha, 0.0, 1.0) if ctx.bounded else grad_alpha, None
+        x, alpha = ctx.saved_tensors
+        if not torch.is_grad_enabled():
+            return *kernels.pair_backward(grad, x, alpha, *ctx.names), None, None
+        first, second = (BLENDED[name](x) for name in ctx.names)
+        y = blend(first, second, alpha, bounded=True)  # to be differentiated once more
+        wanted = [each for each, needed in zip((x, alpha), ctx.needs_input_grad) if needed]
+        found = iter(torch.autograd.grad(y, wanted, grad, create_graph=True))
+        return *(next(found) if needed else None for needed in ctx.needs_input_grad[:2]), None, None
 
 
 def swish(x: Tensor, beta: Scalar = 1.0) -> Tensor:
@@ -230,7 +220,24 @@ def sg_blend(
 
 def blend(first: Tensor, second: Tensor, alpha: Scalar = 0.5, *, bounded: bool = False) -> Tensor:
     """alpha * first + (1 - alpha) * second; with ``bounded`` alpha is clamped as by :func:`bounded`."""
-    return _apply(_Blend, first, second, _scalar(alpha, first), bounded)
+    weight = _scalar(alpha, first)
+    weight = _apply(_Bounded, weight, 0.0, 1.0) if bounded else weight
+    return (weight * _widen(first) + (1 - weight) * _widen(second)).to(first.dtype)
+
+
+BLENDED: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "identity": lambda x: x,
+    "relu": F.relu,
+    "silu": F.silu,
+    "gelu": F.gelu,
+}
+
+
+def blend_of(x: Tensor, first: str, second: str, alpha: Tensor) -> Tensor:
+    """The bounded blend of two functions by their names in ``BLENDED``, in one pass where a kernel takes ``x``."""
+    if kernels.takes_pair(x, alpha, first, second):
+        return _apply(_Pair, x, alpha, first, second)
+    return blend(BLENDED[first](x), BLENDED[second](x), alpha, bounded=True)
 
 
 def pelu(x: Tensor, a: Scalar = 1.0, b: Scalar = 1.0) -> Tensor:

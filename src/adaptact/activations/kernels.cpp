@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #define INLINE __attribute__((always_inline)) inline  // into the loops that are to be vectorised
@@ -62,6 +63,26 @@ struct Sigmoid { float s, q; };  // sigmoid(z) and 1 - sigmoid(z)
 INLINE Sigmoid sigmoid(float z, float e, float r) { return {z < 0 ? e * r : r, z < 0 ? r : e * r}; }
 INLINE float minus_abs(float z) { return -std::fabs(z); }
 
+// Phi(x) from c = exp(-x^2 / 2) and t = 1 / (1 + 0.34 |x|)
+INLINE float normal(float x, float c, float t) {
+  float p = -2.612070435e-02f;
+  p = p * t + 1.395004954e-01f;
+  p = p * t + -2.731345907e-01f;
+  p = p * t + 2.021845305e-01f;
+  p = p * t + -4.471956515e-02f;
+  p = p * t + 1.153595680e-01f;
+  p = p * t + 1.151975716e-01f;
+  p = p * t + 1.361122068e-01f;
+  p = p * t + 1.356205030e-01f;
+  const float tail = c * t * p;
+  return x < 0 ? tail : 1.0f - tail;
+}
+INLINE float bell(float x) { return exp2_negative(-0.5f * LOG2E * x * x); }
+INLINE float below_t(float x) {
+  const float a = std::fabs(x);
+  return 1.0f + 0.34f * (a > 64.0f ? 64.0f : a);
+}
+
 struct At { Sigmoid swish; float gelu, gelu_slope; };  // sigmoid(beta x), GELU(x) and its derivative
 
 template <int form>
@@ -70,18 +91,7 @@ INLINE At at(float x, float beta) {
   if (form == ABSENT) return {sigmoid(z, e, 1.0f / d), 0.0f, 0.0f};
   // divisions are dear: one serves both halves
   if (form == NONE) {
-    const float a = std::fabs(x), near = a > 64.0f ? 64.0f : a, other = 1.0f + 0.34f * near, r = 1.0f / (d * other);
-    const float c = exp2_negative(-0.5f * LOG2E * x * x), t = r * d;
-    float p = -2.612070435e-02f;
-    p = p * t + 1.395004954e-01f;
-    p = p * t + -2.731345907e-01f;
-    p = p * t + 2.021845305e-01f;
-    p = p * t + -4.471956515e-02f;
-    p = p * t + 1.153595680e-01f;
-    p = p * t + 1.151975716e-01f;
-    p = p * t + 1.361122068e-01f;
-    p = p * t + 1.356205030e-01f;
-    const float tail = c * t * p, phi = x < 0 ? tail : 1.0f - tail;
+    const float other = below_t(x), r = 1.0f / (d * other), c = bell(x), phi = normal(x, c, r * d);
     return {sigmoid(z, e, r * other), x * phi, phi + x * c * DENSITY};
   }
   const float square = x * x > 4096.0f ? 4096.0f : x * x;  // finite where the sigmoid has long been 0 or 1
@@ -90,6 +100,22 @@ INLINE At at(float x, float beta) {
   const float e2 = exp2_negative(minus_abs(LOG2E * u)), other = 1.0f + e2, r = 1.0f / (d * other);
   const Sigmoid g = sigmoid(u, e2, r * d);
   return {sigmoid(z, e, r * other), x * g.s, g.s + x * g.s * g.q * u_slope};
+}
+
+// Functions without parameters, for blends of two of them: value and slope.
+enum Function { IDENTITY, RELU, SILU, GELU };
+struct Value { float y, slope; };
+
+template <int function>
+INLINE Value of(float x) {
+  if (function == IDENTITY) return {x, 1.0f};
+  if (function == RELU) return {x < 0 ? 0.0f : x, x > 0 ? 1.0f : 0.0f};
+  if (function == SILU) {
+    const Sigmoid s = at<ABSENT>(x, 1.0f).swish;
+    return {x * s.s, s.s + x * s.s * s.q};
+  }
+  const float c = bell(x), phi = normal(x, c, 1.0f / below_t(x));
+  return {x * phi, phi + x * c * DENSITY};
 }
 
 struct Scalars { float alpha, beta, gamma; };   // of one layer or one channel
@@ -114,12 +140,13 @@ INLINE Sums slopes(float g, float x, Scalars of, float& grad_x) {
 }
 
 // Bounded: alpha is clamped to [0, 1], and its gradient blocked where descent would lead further out.
+// Swapped: the functions stand in the other order, so that the first has the weight 1 - alpha.
 struct Parameters {
   const float *alpha, *beta, *gamma;
-  bool bounded;
+  bool bounded, swapped;
   INLINE Scalars at(int64_t c) const {
-    const float a = alpha[c];
-    return {!bounded ? a : a < 0.0f ? 0.0f : a > 1.0f ? 1.0f : a, beta[c], gamma[c]};
+    const float a = alpha[c], weight = !bounded ? a : a < 0.0f ? 0.0f : a > 1.0f ? 1.0f : a;
+    return {swapped ? 1.0f - weight : weight, beta[c], gamma[c]};
   }
 };
 
@@ -198,6 +225,7 @@ void sum_each(Shape shape, Parameters of, float* sums, Body shared) {
     for (int64_t k = 0; k < width; ++k)
       total[shape.last() ? k : k * channels + (piece / per_row) % channels] += partial[piece * width + k];
   for (int64_t k = 0; k < 3 * channels; ++k) sums[k] = float(total[k]);
+  for (int64_t c = 0; of.swapped && c < channels; ++c) sums[c] = -sums[c];
   for (int64_t c = 0; of.bounded && c < channels; ++c)
     if ((of.alpha[c] <= 0.0f && sums[c] > 0.0f) || (of.alpha[c] >= 1.0f && sums[c] < 0.0f)) sums[c] = 0.0f;
 }
@@ -233,23 +261,47 @@ void choose_backward(int form, const T* g, const T* x, T* grad_x, Parameters of,
   if (form == ABSENT) backward<ABSENT>(g, x, grad_x, of, sums, shape);
 }
 
-// alpha * first + (1 - alpha) * second
-template <class T>
-void blend(const T* first, const T* second, T* y, Parameters of, Shape shape) {
-  for_each(shape, of, [=](int64_t i, Scalars here) __attribute__((always_inline)) {
-    store(y + i, here.alpha * load(first + i) + (1.0f - here.alpha) * load(second + i));
+// alpha * first(x) + (1 - alpha) * second(x)
+template <int first, int second, class T>
+void pair(const T* x, T* y, Parameters of_site, Shape shape) {
+  for_each(shape, of_site, [=](int64_t i, Scalars here) __attribute__((always_inline)) {
+    const float v = load(x + i);
+    store(y + i, here.alpha * of<first>(v).y + (1.0f - here.alpha) * of<second>(v).y);
   });
 }
 
-template <class T>
-void blend_backward(const T* g, const T* first, const T* second, T* grad_first, T* grad_second, Parameters of,
-                    float* sums, Shape shape) {
-  sum_each(shape, of, sums, [=](int64_t i, Scalars here) __attribute__((always_inline)) {
-    const float grad = load(g + i), difference = load(first + i) - load(second + i);
-    store(grad_first + i, here.alpha * grad);
-    store(grad_second + i, (1.0f - here.alpha) * grad);
-    return Sums{grad * difference, 0.0f, 0.0f};
+template <int first, int second, class T>
+void pair_backward(const T* g, const T* x, T* grad_x, Parameters of_site, float* sums, Shape shape) {
+  sum_each(shape, of_site, sums, [=](int64_t i, Scalars here) __attribute__((always_inline)) {
+    const float grad = load(g + i), v = load(x + i);
+    const Value a = of<first>(v), b = of<second>(v);
+    store(grad_x + i, grad * (here.alpha * a.slope + (1.0f - here.alpha) * b.slope));
+    return Sums{grad * (a.y - b.y), 0.0f, 0.0f};
   });
+}
+
+// For each pair of functions its instance; the second has the higher number.
+#define EACH_PAIR(call)                                             \
+  if (first == IDENTITY && second == RELU) call<IDENTITY, RELU> OF; \
+  if (first == IDENTITY && second == SILU) call<IDENTITY, SILU> OF; \
+  if (first == IDENTITY && second == GELU) call<IDENTITY, GELU> OF; \
+  if (first == RELU && second == SILU) call<RELU, SILU> OF;         \
+  if (first == RELU && second == GELU) call<RELU, GELU> OF;         \
+  if (first == SILU && second == GELU) call<SILU, GELU> OF;
+
+template <class T>
+void choose_pair(int first, int second, const T* x, T* y, Parameters of_site, Shape shape) {
+#define OF (x, y, of_site, shape)
+  EACH_PAIR(pair)
+#undef OF
+}
+
+template <class T>
+void choose_pair_backward(int first, int second, const T* g, const T* x, T* grad_x, Parameters of_site, float* sums,
+                          Shape shape) {
+#define OF (g, x, grad_x, of_site, sums, shape)
+  EACH_PAIR(pair_backward)
+#undef OF
 }
 
 }  // namespace
@@ -257,32 +309,36 @@ void blend_backward(const T* g, const T* first, const T* second, T* grad_first, 
 // half: bfloat16, else float32. alpha, beta, gamma and sums are float32, one per channel; sums has three rows.
 #define SHAPE int64_t outer, int64_t channels, int64_t inner, int threads
 #define PARAMETERS const float *alpha, const float *beta, const float *gamma, int bounded
-#define GIVEN Parameters{alpha, beta, gamma, bounded != 0}
+#define GIVEN Parameters{alpha, beta, gamma, bounded != 0, swapped}
 #define DENSE Shape{outer, channels, inner, threads}
 extern "C" {
 
 void adaptact_forward(int form, int half, const void* x, void* y, PARAMETERS, SHAPE) {
+  const bool swapped = false;
   if (half) choose_forward(form, (const bfloat16*)x, (bfloat16*)y, GIVEN, DENSE);
   else choose_forward(form, (const float*)x, (float*)y, GIVEN, DENSE);
 }
 
 void adaptact_backward(int form, int half, const void* g, const void* x, void* grad_x, float* sums, PARAMETERS, SHAPE) {
+  const bool swapped = false;
   if (half) choose_backward(form, (const bfloat16*)g, (const bfloat16*)x, (bfloat16*)grad_x, GIVEN, sums, DENSE);
   else choose_backward(form, (const float*)g, (const float*)x, (float*)grad_x, GIVEN, sums, DENSE);
 }
 
-void adaptact_blend(int half, const void* first, const void* second, void* y, PARAMETERS, SHAPE) {
-  if (half) blend((const bfloat16*)first, (const bfloat16*)second, (bfloat16*)y, GIVEN, DENSE);
-  else blend((const float*)first, (const float*)second, (float*)y, GIVEN, DENSE);
+void adaptact_pair(int first, int second, int half, const void* x, void* y, PARAMETERS, SHAPE) {
+  const bool swapped = first > second;
+  if (swapped) std::swap(first, second);
+  if (half) choose_pair(first, second, (const bfloat16*)x, (bfloat16*)y, GIVEN, DENSE);
+  else choose_pair(first, second, (const float*)x, (float*)y, GIVEN, DENSE);
 }
 
-void adaptact_blend_backward(int half, const void* g, const void* first, const void* second, void* grad_first,
-                             void* grad_second, float* sums, PARAMETERS, SHAPE) {
+void adaptact_pair_backward(int first, int second, int half, const void* g, const void* x, void* grad_x, float* sums,
+                            PARAMETERS, SHAPE) {
+  const bool swapped = first > second;
+  if (swapped) std::swap(first, second);
   if (half)
-    blend_backward((const bfloat16*)g, (const bfloat16*)first, (const bfloat16*)second, (bfloat16*)grad_first,
-                   (bfloat16*)grad_second, GIVEN, sums, DENSE);
+    choose_pair_backward(first, second, (const bfloat16*)g, (const bfloat16*)x, (bfloat16*)grad_x, GIVEN, sums, DENSE);
   else
-    blend_backward((const float*)g, (const float*)first, (const float*)second, (float*)grad_first, (float*)grad_second,
-                   GIVEN, sums, DENSE);
+    choose_pair_backward(first, second, (const float*)g, (const float*)x, (float*)grad_x, GIVEN, sums, DENSE);
 }
 }

@@ -1,4 +1,4 @@
-"""Compiled kernels of SG-Blend, SSwish and Swish on a CPU, for plain float32 and bfloat16 tensors.
+"""Compiled kernels of SG-Blend, SSwish, Swish and common blends on a CPU, for plain float32 and bfloat16 tensors.
 
 ``kernels.cpp`` is compiled once per machine, in a few seconds, into a folder of the user's (``cache_folder``). Where
 there is no compiler, and for everything but a plain tensor in eager mode (other devices and dtypes, tracing, vmap,
@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 
 FORMS = {"none": 0, "tanh": 1, "sigmoid": 2, "absent": 3}
+PAIRED = {"identity": 0, "relu": 1, "silu": 2, "gelu": 3}
 SOURCE = Path(__file__).with_suffix(".cpp")
 LARGE = 2**18  # elements of a tensor whose activation a compiler is worth
 WARM_UP = 8  # such calls in operators before a compiler is started
@@ -127,8 +128,8 @@ def _load(file: Path) -> ctypes.CDLL:
     ]  # scalars, bounded; the shape, threads
     library.adaptact_forward.argtypes = [number, number, *[pointer] * 2, *rest]
     library.adaptact_backward.argtypes = [number, number, *[pointer] * 4, *rest]
-    library.adaptact_blend.argtypes = [number, *[pointer] * 3, *rest]
-    library.adaptact_blend_backward.argtypes = [number, *[pointer] * 6, *rest]
+    library.adaptact_pair.argtypes = [number, number, number, *[pointer] * 2, *rest]
+    library.adaptact_pair_backward.argtypes = [number, number, number, *[pointer] * 4, *rest]
     return library
 
 
@@ -256,43 +257,32 @@ def backward(
     return grad_x, *sums.unbind(0)
 
 
-def blend(first: Tensor, second: Tensor, alpha: Tensor, bounded: bool) -> Tensor | None:
-    """alpha * first + (1 - alpha) * second; None where that takes operators."""
-    scalars = alpha, alpha, alpha
-    if not _alike(first, second) or (shape := _shape(first, scalars)) is None or not _ready(first):
-        return None
+def takes_pair(x: Tensor, alpha: Tensor, first: str, second: str) -> bool:
+    """Whether :func:`pair` can be called."""
+    return first != second and _plain(x) and _shape(x, (alpha,)) is not None and _ready(x)
+
+
+def pair(x: Tensor, alpha: Tensor, first: str, second: str) -> Tensor:
+    """alpha * first(x) + (1 - alpha) * second(x), alpha clamped to [0, 1]; two names of ``PAIRED``."""
+    scalars, shape = (alpha, alpha, alpha), _shape(x, (alpha,))
     assert _library is not None
-    y = torch.empty_like(first)
-    pointers = first.data_ptr(), second.data_ptr(), y.data_ptr()
-    _library.adaptact_blend(first.dtype == torch.bfloat16, *pointers, *_rest(first, scalars, bounded, shape))
+    assert shape is not None
+    y = torch.empty_like(x)
+    which = PAIRED[first], PAIRED[second], x.dtype == torch.bfloat16
+    _library.adaptact_pair(*which, x.data_ptr(), y.data_ptr(), *_rest(x, scalars, True, shape))
     return y
 
 
-def blend_backward(
-    grad: Tensor, first: Tensor, second: Tensor, alpha: Tensor, bounded: bool
-) -> tuple[Tensor, ...] | None:
-    """Gradients of ``first``, ``second`` and alpha, each in its shape; None where that takes operators."""
-    scalars = alpha, alpha, alpha
-    if _library is None or torch.is_grad_enabled() or not _plain(grad) or grad.dtype != first.dtype:
-        return None
-    if not _alike(first, second) or (shape := _shape(first, scalars)) is None:
-        return None
-    grad, to_first, to_second = _like(first, grad), torch.empty_like(first), torch.empty_like(first)
-    sums = torch.empty((3, *alpha.shape))
-    tensors = grad, first, second, to_first, to_second, sums
-    rest = _rest(first, scalars, bounded, shape)
-    _library.adaptact_blend_backward(first.dtype == torch.bfloat16, *(each.data_ptr() for each in tensors), *rest)
-    return to_first, to_second, sums[0]
-
-
-def _alike(first: Tensor, second: Tensor) -> bool:
-    return (
-        _plain(first)
-        and _plain(second)
-        and first.dtype == second.dtype
-        and first.shape == second.shape
-        and first.stride() == second.stride()
-    )
+def pair_backward(grad: Tensor, x: Tensor, alpha: Tensor, first: str, second: str) -> tuple[Tensor, Tensor]:
+    """Gradients of ``x`` and alpha, each in its shape."""
+    scalars, shape = (alpha, alpha, alpha), _shape(x, (alpha,))
+    assert _library is not None
+    assert shape is not None
+    grad, grad_x, sums = _like(x, grad.to(x.dtype)), torch.empty_like(x), torch.empty((3, *alpha.shape))
+    which = PAIRED[first], PAIRED[second], x.dtype == torch.bfloat16
+    pointers = grad.data_ptr(), x.data_ptr(), grad_x.data_ptr(), sums.data_ptr()
+    _library.adaptact_pair_backward(*which, *pointers, *_rest(x, scalars, True, shape))
+    return grad_x, sums[0]
 
 
 def main() -> None:

@@ -296,6 +296,15 @@ class Scaled(AdaptiveActivation):
         return AF.scaled(self.base(x), *self._shaped(x, "scale"))
 
 
+def _blended(module: nn.Module) -> str | None:
+    """The name in ``functional.BLENDED`` of a module that is nothing but that function."""
+    if module._forward_hooks or module._forward_pre_hooks:  # somebody watches it
+        return None
+    if type(module) is nn.GELU:
+        return "gelu" if module.approximate == "none" else None
+    return {nn.Identity: "identity", nn.ReLU: "relu", nn.SiLU: "silu"}.get(type(module))
+
+
 class Blend(AdaptiveActivation):
     """alpha * first(x) + (1 - alpha) * second(x) for any two activations.
 
@@ -324,7 +333,10 @@ class Blend(AdaptiveActivation):
         self.second = _base_module(second)
 
     def forward(self, x: Tensor) -> Tensor:
-        return AF.blend(self.first(x), self.second(x), *self._stored(x, "alpha"), bounded=True)
+        (alpha,) = self._stored(x, "alpha")
+        if (first := _blended(self.first)) is not None and (second := _blended(self.second)) is not None:
+            return AF.blend_of(x, first, second, alpha)
+        return AF.blend(self.first(x), self.second(x), alpha, bounded=True)
 
     def parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return self.first(x), self.second(x)

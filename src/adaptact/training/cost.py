@@ -166,24 +166,34 @@ def ratio_interval(logs: Iterable[float]) -> tuple[float, float]:
 
 def _fit(network: nn.Module, settings: config.Config, task: str, x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
     """A training step, in milliseconds, over a fixed number of steps of the real network, loss and optimizer."""
-    network.train()
-    options = settings.optimizer
-    groups = param_groups(network, options.lr, options.weight_decay, options.activation_lr_scale)
-    optimizer = torch.optim.AdamW(groups, lr=0.0, fused=True)  # the work of a step, and no change of the network
-    loss_of = nn.functional.cross_entropy if task == "classification" else nn.functional.mse_loss
+    step = training_step(network, settings, task, x, y)
     times = []
     for _ in range(STEPS):
         begun = time.perf_counter()
-        optimizer.zero_grad()
-        output = network(x)
-        if output.dim() == 3:  # one per member of an imitated ensemble
-            output, target = output.flatten(0, 1), y.repeat_interleave(output.shape[1])
-        else:
-            target = y
-        loss_of(output if task == "classification" else output.squeeze(-1), target).backward()
-        optimizer.step()
+        step()
         times.append(1000 * (time.perf_counter() - begun))
     return {"p50_ms": statistics.median(times)}
+
+
+def training_step(
+    network: nn.Module, settings: config.Config, task: str, x: torch.Tensor, y: torch.Tensor
+) -> Callable[[], None]:
+    """A step of training that does the work of one and leaves the weights where they are."""
+    network.train()
+    options = settings.optimizer
+    groups = param_groups(network, options.lr, options.weight_decay, options.activation_lr_scale)
+    optimizer = torch.optim.AdamW(groups, lr=0.0, fused=True)
+    loss_of = nn.functional.cross_entropy if task == "classification" else nn.functional.mse_loss
+
+    def step() -> None:
+        optimizer.zero_grad()
+        output, target = network(x), y
+        if output.dim() == 3:  # one per member of an imitated ensemble
+            output, target = output.flatten(0, 1), y.repeat_interleave(output.shape[1])
+        loss_of(output if task == "classification" else output.squeeze(-1), target).backward()
+        optimizer.step()
+
+    return step
 
 
 @torch.inference_mode()

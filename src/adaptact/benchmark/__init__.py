@@ -1,0 +1,1 @@
+"""``make benchmark``: what adaptive activations cost, against GELU, on this machine."""
