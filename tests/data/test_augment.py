@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from adaptact.config import AUGMENTATIONS
-from adaptact.data.augment import JITTER, SHIFT, augment, color, crop, flip, generator_for, vertical_flip
+from adaptact.data.augment import JITTER, SCALE, SHIFT, augment, color, crop, flip, generator_for, vertical_flip
 
 
 def pictures(n: int = 64, channels: int = 3, height: int = 16, width: int = 24, seed: int = 0) -> Tensor:
@@ -61,18 +61,27 @@ def test_half_of_the_pictures_are_flipped_and_the_others_stay(kind: object, axis
     assert abs(is_flipped.mean() - 0.5) < 0.08  # five standard deviations
 
 
-def test_a_crop_is_a_shift_with_the_edge_carried_on() -> None:
-    x = pictures(400, 1, 16, 24)
-    y = crop(x, generator_for(2)).numpy()[:, 0]
-    down, right = round(SHIFT * 16), round(SHIFT * 24)
-    padded = np.pad(x.numpy()[:, 0], ((0, 0), (down, down), (right, right)), mode="edge")
-    shifts = [(i, j) for i in range(2 * down + 1) for j in range(2 * right + 1)]
-    seen = set()
-    for number in range(len(y)):
-        matching = [(i, j) for i, j in shifts if np.array_equal(padded[number, i : i + 16, j : j + 24], y[number])]
-        assert len(matching) == 1
-        seen.add(matching[0])
-    assert len(seen) > 0.9 * len(shifts)
+def test_a_crop_reads_shifted_and_scaled_places_with_the_edge_carried_on() -> None:
+    side, n = 100, 2000
+    place = torch.arange(side, dtype=torch.uint8)
+    x = torch.stack([place.view(-1, 1).expand(side, side), place.view(1, -1).expand(side, side)])
+    y = crop(x.expand(n, -1, -1, -1), generator_for(2)).long()
+    rows, columns = y[:, 0, :, 0], y[:, 1, 0, :]
+    assert torch.equal(y[:, 0], rows[:, :, None].expand(-1, -1, side))  # whole rows and whole columns
+    assert torch.equal(y[:, 1], columns[:, None, :].expand(-1, side, -1))
+    middle = slice(40, 60)  # far from the edges, where places are as drawn
+    scales, shifts = [], []
+    for places in (rows, columns):
+        assert (places.diff(dim=1) >= 0).all()
+        scales.append((places[:, 59] - places[:, 40]) / 19.0)
+        shifts.append(places[:, middle].float().mean(dim=1) - (side - 1) / 2)
+        assert abs(shifts[-1]).max() <= SHIFT * side + 0.5
+        assert abs(shifts[-1].std() - SHIFT * side / 3**0.5) < 0.6  # of a uniform draw
+    assert (scales[0] - scales[1]).abs().max() < 2.1 / 19  # the same for both sides, up to rounding
+    scale = (scales[0] + scales[1]) / 2
+    assert abs(scale - 1).max() < SCALE + 1.1 / 19
+    assert abs(scale.std() - SCALE / 3**0.5) < 0.02
+    assert abs(torch.corrcoef(torch.stack(shifts))[0, 1]) < 0.1  # each side has its own
 
 
 def test_colours_change_within_their_range_and_grey_stays_grey() -> None:

@@ -144,9 +144,10 @@ INLINE Sums slopes(float g, float x, Scalars of, float& grad_x) {
 struct Parameters {
   const float *alpha, *beta, *gamma;
   bool bounded, swapped;
-  INLINE Scalars at(int64_t c) const {
-    const float a = alpha[c], weight = !bounded ? a : a < 0.0f ? 0.0f : a > 1.0f ? 1.0f : a;
-    return {swapped ? 1.0f - weight : weight, beta[c], gamma[c]};
+  INLINE Scalars at(int64_t c) const {  // without branches, for loops over channels
+    const float low = bounded ? 0.0f : -INFINITY, high = bounded ? 1.0f : INFINITY;
+    const float a = alpha[c] < low ? low : alpha[c], weight = a > high ? high : a;
+    return {(swapped ? 1.0f : 0.0f) + (swapped ? -1.0f : 1.0f) * weight, beta[c], gamma[c]};
   }
 };
 
@@ -167,15 +168,16 @@ void for_each(Shape shape, Parameters of, Body shared) {
 #pragma omp parallel for schedule(static) num_threads(shape.threads) if (shape.threads > 1)
   for (int64_t piece = 0; piece < pieces; ++piece) {
     const Body body = shared;
+    const Parameters mine = of;
     if (shape.last()) {
       for (int64_t row = piece * ROWS; row < smaller((piece + 1) * ROWS, shape.outer); ++row) {
 #pragma omp simd
-        for (int64_t c = 0; c < channels; ++c) body(row * channels + c, of.at(c));
+        for (int64_t c = 0; c < channels; ++c) body(row * channels + c, mine.at(c));
       }
     } else {
       const int64_t row = piece / per_row, skipped = (piece % per_row) * PIECE, begin = row * inner + skipped;
       const int64_t count = smaller(inner - skipped, PIECE);
-      const Scalars scalars = of.at(row % channels);
+      const Scalars scalars = mine.at(row % channels);
 #pragma omp simd
       for (int64_t i = 0; i < count; ++i) body(begin + i, scalars);
     }
@@ -191,13 +193,14 @@ void sum_each(Shape shape, Parameters of, float* sums, Body shared) {
 #pragma omp parallel for schedule(static) num_threads(shape.threads) if (shape.threads > 1)
   for (int64_t piece = 0; piece < pieces; ++piece) {
     const Body body = shared;
+    const Parameters mine = of;
     float* __restrict into = partial.data() + piece * width;
     if (shape.last()) {
       float *__restrict alpha = into, *__restrict beta = into + channels, *__restrict gamma = into + 2 * channels;
       for (int64_t row = piece * ROWS; row < smaller((piece + 1) * ROWS, shape.outer); ++row) {
 #pragma omp simd
         for (int64_t c = 0; c < channels; ++c) {
-          const Sums add = body(row * channels + c, of.at(c));
+          const Sums add = body(row * channels + c, mine.at(c));
           alpha[c] += add.alpha;
           beta[c] += add.beta;
           gamma[c] += add.gamma;
@@ -206,7 +209,7 @@ void sum_each(Shape shape, Parameters of, float* sums, Body shared) {
     } else {
       const int64_t row = piece / per_row, skipped = (piece % per_row) * PIECE, begin = row * inner + skipped;
       const int64_t count = smaller(inner - skipped, PIECE);
-      const Scalars scalars = of.at(row % channels);
+      const Scalars scalars = mine.at(row % channels);
       float alpha = 0.0f, beta = 0.0f, gamma = 0.0f;
 #pragma omp simd reduction(+ : alpha, beta, gamma)
       for (int64_t i = 0; i < count; ++i) {

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 SHIFT = 0.125  # of a side, at most, in each direction
+SCALE = 0.25  # of the size, at most, smaller or larger
 JITTER = 0.25  # of brightness, contrast and saturation, at most
 
 
@@ -53,19 +54,20 @@ def _flipped(x: Tensor, dim: int, generator: torch.Generator) -> Tensor:
 
 
 def crop(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Each picture shifted by up to an eighth of its sides; its edge goes on into what comes in."""
+    """Each picture shifted and scaled; its edge goes on into what comes in. Pixels are the nearest ones."""
     n, _, height, width = x.shape
-    rows = _shifted(height, n, generator).to(x.device)[:, :, None]
-    columns = _shifted(width, n, generator).to(x.device)[:, None, :]
+    scale = 1 + SCALE * (2 * torch.rand(n, 1, generator=generator) - 1)
+    rows = _places(height, scale, generator).to(x.device)[:, :, None]
+    columns = _places(width, scale, generator).to(x.device)[:, None, :]
     pictures = torch.arange(n, device=x.device)[:, None, None]
     return x.permute(0, 2, 3, 1)[pictures, rows, columns].permute(0, 3, 1, 2).contiguous()
 
 
-def _shifted(side: int, n: int, generator: torch.Generator) -> Tensor:
-    """(n, side): the places that a side is read from."""
-    most = round(SHIFT * side)
-    shift = torch.randint(-most, most + 1, (n, 1), generator=generator)
-    return (torch.arange(side) + shift).clamp(0, side - 1)
+def _places(side: int, scale: Tensor, generator: torch.Generator) -> Tensor:
+    """(n, side): the places that a side is read from; ``scale``: (n, 1), how far apart they are."""
+    shift = SHIFT * side * (2 * torch.rand(len(scale), 1, generator=generator) - 1)
+    middle = (side - 1) / 2
+    return (middle + shift + scale * (torch.arange(side) - middle)).round().long().clamp(0, side - 1)
 
 
 def color(x: Tensor, generator: torch.Generator) -> Tensor:
