@@ -50,7 +50,7 @@ DEPARTURES: dict[str, dict[str, Any]] = {
     "trainer/short": {"max_epochs": 6},
     "trainer/cpu": {"accelerator": "cpu"},
     "trainer/texts": {"max_epochs": 15, "early_stopping_patience": 5},
-    "trainer/pictures": {"max_epochs": 80},
+    "trainer/pictures": {"max_epochs": 60},
     "trainer/gpu": {"accelerator": "gpu"},
     "trainer/ddp": {"devices": 2, "strategy": "ddp"},
     "trainer/fsdp": {"accelerator": "gpu", "devices": 2, "strategy": "fsdp"},
