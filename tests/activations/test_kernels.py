@@ -173,6 +173,16 @@ def test_a_gradient_that_is_broadcast_or_of_another_order(kind: str) -> None:
     assert_right(act, x, torch.randn(5, 6).t())
 
 
+@per_kind
+def test_another_default_dtype(kind: str) -> None:
+    act, x = MAKE[kind](channels=5, channel_dim=-1), torch.randn(40, 5)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert_right(act, x, torch.randn(40, 5, dtype=torch.float32))
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def other_than_plain() -> dict[str, Callable[[AdaptiveActivation, Tensor], object]]:
     def twice(act: AdaptiveActivation, x: Tensor) -> None:
         x = x.requires_grad_()

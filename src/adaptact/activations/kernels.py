@@ -251,7 +251,7 @@ def backward(
         return None
     if not _plain(grad) or not _plain(x) or grad.dtype != x.dtype or (shape := _shape(x, scalars)) is None:
         return None
-    grad, grad_x, sums = _like(x, grad), torch.empty_like(x), torch.empty((3, *scalars[0].shape))
+    grad, grad_x, sums = _like(x, grad), torch.empty_like(x), scalars[0].new_empty((3, *scalars[0].shape))
     pointers = grad.data_ptr(), x.data_ptr(), grad_x.data_ptr(), sums.data_ptr()
     _library.adaptact_backward(FORMS[form], x.dtype == torch.bfloat16, *pointers, *_rest(x, scalars, bounded, shape))
     return grad_x, *sums.unbind(0)
@@ -278,7 +278,7 @@ def pair_backward(grad: Tensor, x: Tensor, alpha: Tensor, first: str, second: st
     scalars, shape = (alpha, alpha, alpha), _shape(x, (alpha,))
     assert _library is not None
     assert shape is not None
-    grad, grad_x, sums = _like(x, grad.to(x.dtype)), torch.empty_like(x), torch.empty((3, *alpha.shape))
+    grad, grad_x, sums = _like(x, grad.to(x.dtype)), torch.empty_like(x), alpha.new_empty((3, *alpha.shape))
     which = PAIRED[first], PAIRED[second], x.dtype == torch.bfloat16
     pointers = grad.data_ptr(), x.data_ptr(), grad_x.data_ptr(), sums.data_ptr()
     _library.adaptact_pair_backward(*which, *pointers, *_rest(x, scalars, True, shape))
