@@ -43,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
         os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    os.environ["ADAPTACT_JOB"] = "1"  # this process and its workers are adaptact's own: see adaptact.training
     from_make = "--make" in words[:1]
     words = words[1:] if from_make else words
     if not words or words[0] in {"-h", "--help", "help"}:

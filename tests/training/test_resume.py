@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import json
 import multiprocessing
 import os
 import pickle
@@ -18,6 +19,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from adaptact import config, launcher, records
+from adaptact.activations import kernels
 from adaptact.callbacks.stability import StabilityMonitor
 from adaptact.errors import ConfigError, UserError
 from adaptact.training.checkpoints import AtomicCheckpointIO, load_checkpoint
@@ -200,6 +202,23 @@ def test_a_run_is_resumed_twice_and_for_longer(make_config: Make) -> None:
     assert all(torch.equal(a, b) for a, b in zip(state(folder, "last").values(), state(reference, "last").values()))
     with pytest.raises(UserError, match=r"finished after 4 epochs.*trainer.max_epochs=8"):
         resume(folder)
+
+
+def test_a_run_goes_on_with_the_kernels_or_operators_that_it_began_with(
+    make_config: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not kernels.settle(compiling=True):
+        pytest.skip("there is no C++ compiler")
+    monkeypatch.setattr(kernels, "_library", None)
+    with monkeypatch.context() as patch:
+        patch.setenv("ADAPTACT_KERNELS", "0")
+        _, folder = train(make_config({**RUN, "trainer.max_epochs": 2}))
+    assert json.loads((folder / "environment.json").read_text())["kernels"] is False
+    resume(folder, "trainer.max_epochs=3")
+    assert json.loads((folder / "environment.json").read_text())["kernels"] is False
+    assert not kernels._library
+    _, folder = train(make_config({**RUN, "trainer.max_epochs": 2}))
+    assert json.loads((folder / "environment.json").read_text())["kernels"] is True
 
 
 def test_a_folder_that_was_moved_is_resumed_in_its_new_place(make_config: Make, tmp_path: Path) -> None:

@@ -78,11 +78,20 @@ def _gelu_backward(grad: Tensor, x: Tensor, approximate: str) -> Tensor:
 
 def _apply(function: type[torch.autograd.Function], *inputs: Any) -> Tensor:
     """``function.apply``, without its look at the signature (as dear as a small tensor's activation)."""
-    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+    if _transformed():
         return function.apply(*inputs)
     if not torch.is_grad_enabled() and function is not _Pair:
         return function.forward(*inputs)
     return super(torch.autograd.Function, function).apply(*inputs)  # type: ignore[misc]
+
+
+def _transformed() -> bool:
+    """Whether something other than eager reverse mode is at work: a compiler, functorch, forward mode."""
+    return (
+        torch.compiler.is_compiling()
+        or torch._C._are_functorch_transforms_active()
+        or torch.autograd.forward_ad._current_level >= 0
+    )
 
 
 class _Swish(torch.autograd.Function):
@@ -161,23 +170,28 @@ class _SGBlend(torch.autograd.Function):
 
 
 class _Pair(torch.autograd.Function):
-    """A blend of two functions that kernels know, for inputs that they take; see :func:`blend_of`."""
+    """A blend of two plain functions. Keeps its input alone, with a kernel and without."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, alpha: Tensor, first: str, second: str) -> Tensor:  # type: ignore[override]
         ctx.save_for_backward(x, alpha)
         ctx.names = first, second
-        return kernels.pair(x, alpha, first, second)
+        done = kernels.pair(x, alpha, first, second)
+        return blend(BLENDED[first](x), BLENDED[second](x), alpha, bounded=True) if done is None else done
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         x, alpha = ctx.saved_tensors
-        if not torch.is_grad_enabled():
-            return *kernels.pair_backward(grad, x, alpha, *ctx.names), None, None
-        first, second = (BLENDED[name](x) for name in ctx.names)
-        y = blend(first, second, alpha, bounded=True)  # to be differentiated once more
-        wanted = [each for each, needed in zip((x, alpha), ctx.needs_input_grad) if needed]
-        found = iter(torch.autograd.grad(y, wanted, grad, create_graph=True))
+        if (done := kernels.pair_backward(grad, x, alpha, *ctx.names)) is not None:
+            return *done, None, None
+        again = torch.is_grad_enabled()  # the gradient is to be differentiated once more
+        with torch.enable_grad():
+            if not again:
+                x, alpha = (each.detach().requires_grad_() for each in (x, alpha))
+            first, second = (BLENDED[name](x) for name in ctx.names)
+            y = blend(first, second, alpha, bounded=True)
+            wanted = [each for each, needed in zip((x, alpha), ctx.needs_input_grad) if needed]
+            found = iter(torch.autograd.grad(y, wanted, grad, create_graph=again))
         return *(next(found) if needed else None for needed in ctx.needs_input_grad[:2]), None, None
 
 
@@ -234,10 +248,10 @@ BLENDED: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 
 def blend_of(x: Tensor, first: str, second: str, alpha: Tensor) -> Tensor:
-    """The bounded blend of two functions by their names in ``BLENDED``, in one pass where a kernel takes ``x``."""
-    if kernels.takes_pair(x, alpha, first, second):
-        return _apply(_Pair, x, alpha, first, second)
-    return blend(BLENDED[first](x), BLENDED[second](x), alpha, bounded=True)
+    """The bounded blend of two different functions by their names in ``BLENDED``; in one pass where a kernel can."""
+    if _transformed() or torch._C._get_tracing_state() is not None or torch._C._len_torch_dispatch_stack() > 0:
+        return blend(BLENDED[first](x), BLENDED[second](x), alpha, bounded=True)
+    return _apply(_Pair, x, alpha, first, second)
 
 
 def pelu(x: Tensor, a: Scalar = 1.0, b: Scalar = 1.0) -> Tensor:

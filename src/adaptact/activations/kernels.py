@@ -18,6 +18,7 @@ import hashlib
 import logging
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -37,7 +38,12 @@ GRAIN = 2**15  # fewer elements are one thread's
 COMPILE_S = 120.0
 ACCURACY = ("-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-ffp-contract=fast")
 # OpenMP's functions are those that torch has loaded: a second runtime would fight over the cores
-FLAGS = (("-march=native", "-mprefer-vector-width=512", "-fopenmp"), ("-march=native", "-fopenmp"), ())
+FLAGS = (
+    ("-march=native", "-mprefer-vector-width=512", "-fopenmp"),
+    ("-march=native", "-fopenmp"),
+    ("-march=native", "-fopenmp-simd"),
+    ("-fopenmp-simd",),
+)
 
 log = logging.getLogger(__name__)
 _library: ctypes.CDLL | None = None
@@ -56,44 +62,63 @@ def cache_folder() -> Path:
 
 
 def compiled_file() -> Path:
-    """Where this source, compiled for this machine's processor, is kept."""
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = (
-        {line for line in cpuinfo.read_text().splitlines() if line.startswith(("flags", "Features"))}
-        if (cpuinfo.is_file())
-        else set()
-    )
-    kind = "\n".join([SOURCE.read_text(encoding="utf-8"), platform.platform(), platform.machine(), *sorted(flags)])
-    return cache_folder() / f"{hashlib.sha256(kind.encode()).hexdigest()[:24]}.so"
+    """Where this source, compiled for this machine's processor, is kept.
+
+    Raises:
+        NoKernelError: there is no home folder.
+    """
+    try:
+        cpuinfo = Path("/proc/cpuinfo")
+        lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+        flags = {line for line in lines if line.startswith(("flags", "Features"))}
+        source = SOURCE.read_text(encoding="utf-8")
+        folder = cache_folder()
+    except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
+        raise NoKernelError(str(error)) from None
+    kind = "\n".join([source, repr(FLAGS), repr(ACCURACY), platform.platform(), platform.machine(), *sorted(flags)])
+    return folder / f"{hashlib.sha256(kind.encode()).hexdigest()[:24]}.so"
 
 
 def compile_kernels() -> Path:
     """Compile now and return the file. Processes that do so at the same time do not disturb each other.
 
     Raises:
-        NoKernelError: no compiler, one that fails, a cache folder that cannot be written.
+        NoKernelError: no compiler, one that fails, a cache folder that cannot be written or that others can write to.
     """
-    compiler = os.environ.get("CXX") or next((c for c in ("g++", "clang++", "c++") if shutil.which(c)), None)
-    if compiler is None:
+    found = next((c for c in ("g++", "clang++", "c++") if shutil.which(c)), None)
+    compiler = shlex.split(os.environ.get("CXX") or found or "")
+    if not compiler:
         raise NoKernelError("there is no C++ compiler (g++ or clang++)")
     target = compiled_file()
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _check_owner(target.parent)
         with tempfile.TemporaryDirectory(dir=target.parent) as folder:
             for flags in FLAGS:
                 made = Path(folder) / "kernels.o", Path(folder) / "kernels.so"
                 commands = (
-                    [compiler, "-std=c++17", "-O3", "-fPIC", *ACCURACY, *flags, "-c", str(SOURCE), "-o", str(made[0])],
-                    [compiler, "-shared", str(made[0]), "-o", str(made[1])],
+                    [*compiler, "-std=c++17", "-O3", "-fPIC", *ACCURACY, *flags, "-c", str(SOURCE), "-o", str(made[0])],
+                    [*compiler, "-shared", str(made[0]), "-o", str(made[1])],
                 )
                 done = [_run(command) for command in commands]
                 if all(each.returncode == 0 for each in done) and _loads(made[1]):
+                    made[1].chmod(0o700)
                     os.replace(made[1], target)
                     return target
     except (OSError, subprocess.SubprocessError) as error:
         raise NoKernelError(str(error)) from None
     reason = "\n".join(each.stderr for each in done).strip().splitlines()
-    raise NoKernelError(f"{compiler} failed: {reason[0] if reason else 'its result cannot be loaded'}")
+    raise NoKernelError(f"{compiler[0]} failed: {reason[0] if reason else 'its result cannot be loaded'}")
+
+
+def _check_owner(path: Path) -> None:
+    """Nobody else may have put code there.
+
+    Raises:
+        NoKernelError: somebody else can.
+    """
+    if hasattr(os, "getuid") and ((found := path.stat()).st_uid not in (os.getuid(), 0) or found.st_mode & 0o022):
+        raise NoKernelError(f"others can write to {path}: chmod go-w it, or remove it")
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
@@ -109,38 +134,34 @@ def _loads(file: Path) -> bool:
 
 
 def _load(file: Path) -> ctypes.CDLL:
-    try:
-        if hasattr(os, "getuid") and file.stat().st_uid not in (os.getuid(), 0):
-            raise NoKernelError(f"{file} belongs to somebody else")
-        library = ctypes.CDLL(str(file))
-    except OSError as error:
-        raise NoKernelError(str(error)) from None
     number, pointer, size = ctypes.c_int, ctypes.c_void_p, ctypes.c_int64
-    rest: list[Any] = [
-        pointer,
-        pointer,
-        pointer,
-        number,
-        size,
-        size,
-        size,
-        number,
-    ]  # scalars, bounded; the shape, threads
-    library.adaptact_forward.argtypes = [number, number, *[pointer] * 2, *rest]
-    library.adaptact_backward.argtypes = [number, number, *[pointer] * 4, *rest]
-    library.adaptact_pair.argtypes = [number, number, number, *[pointer] * 2, *rest]
-    library.adaptact_pair_backward.argtypes = [number, number, number, *[pointer] * 4, *rest]
+    # scalars, bounded; the shape, threads
+    rest: list[Any] = [pointer, pointer, pointer, number, size, size, size, number]
+    try:
+        _check_owner(file.parent)
+        _check_owner(file)
+        library = ctypes.CDLL(str(file))
+        library.adaptact_forward.argtypes = [number, number, *[pointer] * 2, *rest]
+        library.adaptact_backward.argtypes = [number, number, *[pointer] * 4, *rest]
+        library.adaptact_pair.argtypes = [number, number, number, *[pointer] * 2, *rest]
+        library.adaptact_pair_backward.argtypes = [number, number, number, *[pointer] * 4, *rest]
+    except (OSError, AttributeError) as error:
+        raise NoKernelError(str(error)) from None
     return library
 
 
-def settle(compiling: bool) -> bool:
+def settle(compiling: bool, use: bool = True) -> bool:
     """Decide now, for the rest of the process, and say whether there are kernels.
 
     Args:
         compiling: compile them if that has not been done on this machine; else only a later call with True does.
+        use: False keeps to operators until a later call.
     """
-    global _settled
+    global _library, _settled
     _settled = True
+    if not use:
+        _library = None
+        return False
     return _open(compiling)
 
 
@@ -149,7 +170,7 @@ def _open(compiling: bool) -> bool:
     _looked = True
     if _library is None and os.environ.get("ADAPTACT_KERNELS") != "0":
         try:
-            with contextlib.suppress(NoKernelError):  # one that was broken is made again
+            with contextlib.suppress(NoKernelError):  # one that cannot be used is made again, or the reason told then
                 _library = _load(compiled_file()) if compiled_file().is_file() else None
             if _library is None and compiling:
                 _library = _load(compile_kernels())
@@ -161,7 +182,7 @@ def _open(compiling: bool) -> bool:
 def _ready(x: Tensor) -> bool:
     """Whether kernels are there; looks for them once, and has them made after some calls with large tensors."""
     global _large_calls
-    if _library is None and not _settled:
+    if _library is None and not _settled and torch._C._current_graph_task_id() == -1:  # not amid a backward pass
         if not _looked:
             _open(compiling=False)
         if _library is None and x.numel() >= LARGE:
@@ -179,7 +200,9 @@ def _plain(x: Tensor) -> bool:
         and x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.bfloat16)
         and x.layout == torch.strided
+        and not x.is_neg()
         and torch._C._functorch.peek_interpreter_stack() is None
+        and not torch._C._functorch.is_legacy_batchedtensor(x)
         and torch._C._len_torch_dispatch_stack() == 0
         and torch._C._get_tracing_state() is None
         and x.numel() > 0
@@ -190,14 +213,20 @@ def _shape(x: Tensor, scalars: tuple[Tensor, ...]) -> tuple[int, int, int] | Non
     """(outer, channels, inner) of ``x`` as it lies in memory, for scalars that are one per layer or per channel."""
     channels = scalars[0].numel()
     for each in scalars:
-        if each.numel() != channels or each.dtype != torch.float32 or each.device.type != "cpu":
+        if each.numel() != channels or each.dtype != torch.float32 or each.device.type != "cpu" or each.is_neg():
+            return None
+        if each.dim() > max(1, x.dim()):  # the result has more dimensions than x
             return None
     if channels == 1:
         return (1, 1, x.numel()) if x.is_contiguous() or x.is_contiguous(memory_format=_last(x)) else None
     if scalars[0].dim() != x.dim():
         return None
-    where = next(k for k in range(x.dim()) if scalars[0].shape[k] == channels)
-    if x.shape[where] != channels or any(s.shape != scalars[0].shape or not s.is_contiguous() for s in scalars):
+    where = next((k for k in range(x.dim()) if scalars[0].shape[k] == channels), None)
+    if (
+        where is None
+        or x.shape[where] != channels
+        or any(s.shape != scalars[0].shape or not s.is_contiguous() for s in scalars)
+    ):
         return None
     if x.is_contiguous():
         inner = x.shape[where + 1 :].numel()
@@ -251,38 +280,39 @@ def backward(
         return None
     if not _plain(grad) or not _plain(x) or grad.dtype != x.dtype or (shape := _shape(x, scalars)) is None:
         return None
-    grad, grad_x, sums = _like(x, grad), torch.empty_like(x), scalars[0].new_empty((3, *scalars[0].shape))
+    grad, grad_x, sums = _like(x, grad), torch.empty_like(x), scalars[0].new_empty((3, shape[1]))
     pointers = grad.data_ptr(), x.data_ptr(), grad_x.data_ptr(), sums.data_ptr()
     _library.adaptact_backward(FORMS[form], x.dtype == torch.bfloat16, *pointers, *_rest(x, scalars, bounded, shape))
-    return grad_x, *sums.unbind(0)
+    return grad_x, *(total.view(each.shape) for total, each in zip(sums.unbind(0), scalars))
 
 
-def takes_pair(x: Tensor, alpha: Tensor, first: str, second: str) -> bool:
-    """Whether :func:`pair` can be called."""
-    return first != second and _plain(x) and _shape(x, (alpha,)) is not None and _ready(x)
+def pair(x: Tensor, alpha: Tensor, first: str, second: str) -> Tensor | None:
+    """alpha * first(x) + (1 - alpha) * second(x) of two different functions in ``PAIRED``, alpha clamped to [0, 1].
 
-
-def pair(x: Tensor, alpha: Tensor, first: str, second: str) -> Tensor:
-    """alpha * first(x) + (1 - alpha) * second(x), alpha clamped to [0, 1]; two names of ``PAIRED``."""
-    scalars, shape = (alpha, alpha, alpha), _shape(x, (alpha,))
+    None where that takes operators.
+    """
+    scalars = alpha, alpha, alpha
+    if not _plain(x) or (shape := _shape(x, scalars)) is None or not _ready(x):
+        return None
     assert _library is not None
-    assert shape is not None
     y = torch.empty_like(x)
     which = PAIRED[first], PAIRED[second], x.dtype == torch.bfloat16
     _library.adaptact_pair(*which, x.data_ptr(), y.data_ptr(), *_rest(x, scalars, True, shape))
     return y
 
 
-def pair_backward(grad: Tensor, x: Tensor, alpha: Tensor, first: str, second: str) -> tuple[Tensor, Tensor]:
-    """Gradients of ``x`` and alpha, each in its shape."""
-    scalars, shape = (alpha, alpha, alpha), _shape(x, (alpha,))
-    assert _library is not None
-    assert shape is not None
-    grad, grad_x, sums = _like(x, grad.to(x.dtype)), torch.empty_like(x), alpha.new_empty((3, *alpha.shape))
+def pair_backward(grad: Tensor, x: Tensor, alpha: Tensor, first: str, second: str) -> tuple[Tensor, Tensor] | None:
+    """Gradients of ``x`` and alpha, each in its shape; None where that takes operators."""
+    scalars = alpha, alpha, alpha
+    if _library is None or torch.is_grad_enabled():
+        return None
+    if not _plain(grad) or not _plain(x) or grad.dtype != x.dtype or (shape := _shape(x, scalars)) is None:
+        return None
+    grad, grad_x, sums = _like(x, grad), torch.empty_like(x), alpha.new_empty((3, shape[1]))
     which = PAIRED[first], PAIRED[second], x.dtype == torch.bfloat16
     pointers = grad.data_ptr(), x.data_ptr(), grad_x.data_ptr(), sums.data_ptr()
     _library.adaptact_pair_backward(*which, *pointers, *_rest(x, scalars, True, shape))
-    return grad_x, sums[0]
+    return grad_x, sums[0].view(alpha.shape)
 
 
 def main() -> None:

@@ -297,8 +297,9 @@ class Scaled(AdaptiveActivation):
 
 
 def _blended(module: nn.Module) -> str | None:
-    """The name in ``functional.BLENDED`` of a module that is nothing but that function."""
-    if module._forward_hooks or module._forward_pre_hooks:  # somebody watches it
+    """The name in ``functional.BLENDED`` of a module that is nothing but that function, and that nobody watches."""
+    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
+    if any(hooks) or torch.nn.modules.module._has_any_global_hook() or "forward" in vars(module):
         return None
     if type(module) is nn.GELU:
         return "gelu" if module.approximate == "none" else None
@@ -313,7 +314,7 @@ class Blend(AdaptiveActivation):
         alpha: start weight of ``first``, in [0, 1]; bounded as in :class:`SGBlend`.
 
     >>> Blend("relu", "identity", alpha=0.25)(torch.tensor([-4.0, 4.0]))
-    tensor([-3.,  4.], grad_fn=<AddBackward0>)
+    tensor([-3.,  4.], grad_fn=<_PairBackward>)
     """
 
     alpha = scalar("alpha", UNIT)
@@ -334,7 +335,8 @@ class Blend(AdaptiveActivation):
 
     def forward(self, x: Tensor) -> Tensor:
         (alpha,) = self._stored(x, "alpha")
-        if (first := _blended(self.first)) is not None and (second := _blended(self.second)) is not None:
+        first, second = _blended(self.first), _blended(self.second)
+        if first is not None and second is not None and first != second:
             return AF.blend_of(x, first, second, alpha)
         return AF.blend(self.first(x), self.second(x), alpha, bounded=True)
 

@@ -115,7 +115,9 @@ def loop(options: Benchmark, device: str, threads: int) -> Iterator[Figure]:
         "cnn, pictures of MNIST's size, batch 128": (pictures, {"name": "cnn"}, 1 + epochs // 15),
     }
     for case, (prepared, model, length) in cases.items():
-        settings = partial(settings_of, "sgblend", model, trainer={"max_epochs": length, "accelerator": "auto"})
+        trainer = {"max_epochs": length, "accelerator": "gpu" if device == "cuda" else "cpu"}
+        given = {"name": "digits", "batch_size": 128}
+        settings = partial(settings_of, "sgblend", model, trainer=trainer, data=given)
         arms = {
             "bare loop": partial(bare, settings(), prepared, device),
             "train": partial(watched, settings(), prepared),
@@ -164,7 +166,7 @@ def startup(options: Benchmark, device: str, threads: int) -> Iterator[Figure]:
 
 
 def inference(options: Benchmark, device: str, threads: int) -> Iterator[Figure]:
-    """Answers of trained networks: eager, compiled, in ONNX Runtime; one row and a large batch."""
+    """Answers of networks on the CPU: eager, compiled, in ONNX Runtime; one row and a large batch."""
     found = importlib.util.find_spec("onnxruntime") and importlib.util.find_spec("onnxscript")
     ways = ["eager", *([] if options.tiny else ["compiled"]), *(["onnx"] if found else [])]
     prepared = data.load(settings_of("gelu").data)
@@ -177,7 +179,7 @@ def inference(options: Benchmark, device: str, threads: int) -> Iterator[Figure]
                 continue
             for name in names:
                 one = costs[name][kind]
-                case = f"{model['name']} on digits, {kind.replace('_', ', ')}"
+                case = f"{model['name']} on digits, CPU, {kind.replace('_', ', ')}"
                 yield Figure("inference", case, name, one["p50_ms"], "ms", one["ratio"], *one["interval"])
 
 

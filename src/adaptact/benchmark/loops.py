@@ -24,10 +24,11 @@ def bare(settings: config.Config, prepared: Prepared, device: str) -> dict[str, 
     optimizer = torch.optim.AdamW(groups, lr=o.lr, fused=True)
     x, y = prepared.parts["train"].x.to(device), prepared.parts["train"].y.to(device)
     size = settings.data.batch_size
+    assert len(x) % size != 1  # a batch of one row would be left out by train
     took = 0.0
     for _ in range(settings.trainer.max_epochs):
         begun = time.perf_counter()
-        for rows in torch.randperm(len(x)).split(size)[: max(1, len(x) // size)]:
+        for rows in torch.randperm(len(x)).split(size):
             rows = rows.to(device)
             optimizer.zero_grad()
             cross_entropy(network(x[rows]), y[rows]).backward()

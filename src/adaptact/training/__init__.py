@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
-# Lightning imports all of torchmetrics, which imports these where they are installed, for metrics of texts, sounds and
-# plots that nothing here uses: two to three seconds of every start.
+# In processes of our own. Lightning imports all of torchmetrics, which imports these where they are installed, for
+# metrics of texts, sounds and plots that nothing here uses: two to three seconds of every start.
 NEEDLESS = ("transformers", "matplotlib", "scipy")
 
 
@@ -29,5 +30,5 @@ def _import_torchmetrics() -> None:
         imports.package_available = of_package
 
 
-if "torchmetrics" not in sys.modules:  # else somebody has it, as it is
+if os.environ.get("ADAPTACT_JOB") and "torchmetrics" not in sys.modules:
     _import_torchmetrics()

@@ -182,7 +182,7 @@ def training_step(
     network.train()
     options = settings.optimizer
     groups = param_groups(network, options.lr, options.weight_decay, options.activation_lr_scale)
-    optimizer = torch.optim.AdamW(groups, lr=0.0, fused=True)
+    optimizer = torch.optim.AdamW([{**group, "lr": 0.0} for group in groups], fused=True)
     loss_of = nn.functional.cross_entropy if task == "classification" else nn.functional.mse_loss
 
     def step() -> None:

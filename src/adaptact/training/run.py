@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
+import json
 import logging
 import os
 import shlex
@@ -103,8 +105,7 @@ def train(
     monitor, mode = monitored_metric(settings, prepared)
     network = build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.layout)
     settings = resolved(settings, network)
-    if device == "cpu" and any(isinstance(module, AdaptiveActivation) for module in network.modules()):
-        kernels.settle(compiling=len(prepared.parts["train"]) * settings.trainer.max_epochs >= WORTH_A_COMPILER)
+    compiled = with_kernels(settings, prepared, network) if device == "cpu" else False
     starts = {name: copy.deepcopy(activation) for name, activation in named_activations(network).items()}
     order = settings.seed if settings.data.order_seed is None else settings.data.order_seed
     module = DataModule(prepared, settings.data, order)
@@ -128,7 +129,7 @@ def train(
     folder, last = open_folder(settings, prepared, learner, folder)
     if first:
         notes = batch_norm_notes(network, device) if several else []
-        describe_run(folder, settings, prepared, device, precision, notes, quiet=quiet)
+        describe_run(folder, settings, prepared, device, precision, notes, compiled=compiled, quiet=quiet)
     if settings.compile:
         network.compile()
     stability = StabilityMonitor(settings.log_every_n_steps, settings.data.batch_size, settings.max_nonfinite_steps)
@@ -248,6 +249,19 @@ def train(
     return record, folder
 
 
+def with_kernels(settings: config.Config, prepared: Prepared, network: nn.Module) -> bool:
+    """Decide whether activations run in compiled kernels, for all steps of the run and of its resumption alike."""
+    if not any(isinstance(module, AdaptiveActivation) for module in network.modules()):
+        return False
+    used: bool | None = None
+    if settings.resume is not None:
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # cut off before it was written, or broken
+            environment = json.loads((Path(settings.resume) / "environment.json").read_text(encoding="utf-8"))
+            used = environment.get("kernels")
+    seen = len(prepared.parts["train"]) * settings.trainer.max_epochs
+    return kernels.settle(compiling=seen >= WORTH_A_COMPILER or used is True, use=used is not False)
+
+
 def open_folder(
     settings: config.Config, prepared: Prepared, learner: Learner, given: Path | None
 ) -> tuple[Path, Path | None]:
@@ -349,6 +363,7 @@ def describe_run(
     precision: str,
     notes: list[str],
     *,
+    compiled: bool,
     quiet: bool = False,
 ) -> None:
     """Write what is known before the first step: configuration, environment, what the network takes, preparation."""
@@ -360,6 +375,7 @@ def describe_run(
         "versions": hardware.versions(),
         "device": hardware.device_name(device),
         "precision": precision,
+        "kernels": compiled,
         "notes": notes,
     }
     records.write_json(folder / "environment.json", environment)
