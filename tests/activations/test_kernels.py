@@ -307,6 +307,7 @@ def in_a_process(cache: Path, **environment: str) -> subprocess.CompletedProcess
     return subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, env=env, check=True)
 
 
+@pytest.mark.slow
 def test_a_short_run_does_not_wait_for_a_compiler_and_a_second_one_finds_its_work(tmp_path: Path) -> None:
     first = in_a_process(tmp_path)
     assert first.stdout.strip() == "0" * (kernels.WARM_UP + 1) + "0" * (kernels.WARM_UP - 1) + "11"
@@ -317,6 +318,7 @@ def test_a_short_run_does_not_wait_for_a_compiler_and_a_second_one_finds_its_wor
     assert in_a_process(tmp_path, ADAPTACT_KERNELS="0").stdout.strip() == NEVER
 
 
+@pytest.mark.slow
 def test_a_broken_file_is_made_again(tmp_path: Path) -> None:
     file = tmp_path / "adaptact" / "kernels" / kernels.compiled_file().name
     file.parent.mkdir(parents=True)
@@ -325,6 +327,7 @@ def test_a_broken_file_is_made_again(tmp_path: Path) -> None:
     assert in_a_process(tmp_path).stdout.strip() == "1" * 2 * (kernels.WARM_UP + 1)
 
 
+@pytest.mark.slow
 def test_what_others_could_have_written_is_not_loaded(tmp_path: Path) -> None:
     assert in_a_process(tmp_path).stdout.strip().endswith("11")
     folder = tmp_path / "adaptact" / "kernels"
