@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from adaptact import config, data
@@ -22,7 +23,7 @@ from adaptact.benchmark.measuring import Figure, compared
 from adaptact.benchmark.options import Benchmark
 from adaptact.errors import ConfigError
 from adaptact.layouts import Pixels, Tokens
-from adaptact.records import Record
+from adaptact.records import Record, conf_dir
 from adaptact.training.build import activation_factory, build_network
 from adaptact.training.cost import interleaved, measure_costs, ratios, training_step
 
@@ -85,11 +86,20 @@ def step(options: Benchmark, device: str, threads: int) -> Iterator[Figure]:
     for case, (model, shape, batch) in STEPS.items():
         size = min(8, batch) if options.tiny else batch
         try:
-            arms = {name: step_of(settings_of(name, model), shape, size, device) for name in sorted(names)}
-        except ConfigError as error:  # a package that is not installed
+            model = shipped(model["name"]) | model
+            given = {name: settings_of(name, model, data={"name": "none"}) for name in sorted(names)}
+            arms = {name: step_of(settings, shape, size, device) for name, settings in given.items()}
+        except ConfigError as error:
+            if "EXTRAS" not in error.problems[0]:
+                raise
             print(f"note: {case} is left out: {error.problems[0]}", file=sys.stderr)
             continue
         yield from compared("step", case, arms, BASELINE, options.rounds, threads)
+
+
+def shipped(model: str) -> dict[str, Any]:
+    """What stands in ``conf/model``."""
+    return OmegaConf.to_container(OmegaConf.load(conf_dir() / "model" / f"{model}.yaml"))  # type: ignore[return-value]
 
 
 def step_of(settings: config.Config, shape: tuple[int, ...], batch: int, device: str) -> Callable[[], None]:
