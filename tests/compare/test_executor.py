@@ -1,14 +1,18 @@
 """Tasks in worker processes: each is reported once, whatever happens to its process."""
 
+import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+from adaptact.compare import executor
 from adaptact.compare.executor import cores, execute
 from adaptact.errors import UserError
 
@@ -68,3 +72,18 @@ def test_a_back_end_that_is_not_installed_is_one_message(monkeypatch: pytest.Mon
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(UserError, match="adaptact\\[ray\\]"):
         execute(work, [(1, "")], lambda *_: None, workers=1, backend="ray")
+
+
+def test_an_interruption_that_a_library_took_for_a_broken_worker_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*args: object) -> Iterator[tuple[int, dict[str, Any]]]:
+        with contextlib.suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+        raise TerminatedWorkerError
+        yield
+
+    monkeypatch.setattr(executor, "_as_they_end", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        execute(dict, [()], lambda number, result: None, workers=1)
+    assert signal.getsignal(signal.SIGINT) is before

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -46,8 +48,44 @@ def execute(
     Raises:
         UserError: a back end that is not installed.
     """
-    left = dict(enumerate(tasks))
+    with _interrupts() as check:
+        _execute(work, dict(enumerate(tasks)), report, check, workers, backend)
 
+
+@contextlib.contextmanager
+def _interrupts() -> Iterator[Callable[[], None]]:
+    """Gives a function that raises KeyboardInterrupt if Ctrl-C was pressed.
+
+    Python raises it wherever the process is, which may be where a library takes it for an error of a worker.
+    """
+    seen: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        seen.append(number)
+        raise KeyboardInterrupt
+
+    def check() -> None:
+        if seen:
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # which alone may set a handler
+        yield check
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+
+
+def _execute(
+    work: Work,
+    left: dict[int, tuple[Any, ...]],
+    report: Callable[[int, dict[str, Any]], None],
+    check: Callable[[], None],
+    workers: int,
+    backend: str,
+) -> None:
     def run(numbers: Sequence[int], at_once: int) -> None:
         threads = max(1, cores() // at_once)
         inner = {"inner_max_num_threads": threads} if backend == "loky" else {}
@@ -56,16 +94,20 @@ def execute(
             with joblib.parallel_config(backend=backend, n_jobs=at_once, **inner):
                 jobs = [joblib.delayed(_numbered)(number, work, threads, left[number]) for number in numbers]
                 for number, result in _as_they_end(jobs, at_once, backend):
+                    check()
                     del left[number]
                     report(number, result)
 
     if backend == "ray":
         _start_ray()
     try:
-        run(list(left), workers)
-        return
-    except TerminatedWorkerError:
-        pass  # which of the tasks in hand it was is not known: one by one, each in a process of its own
+        try:
+            run(list(left), workers)
+        except TerminatedWorkerError:  # of what task is not known: one by one, each in a process of its own
+            check()
+        else:
+            check()
+            return
     except KeyboardInterrupt:
         get_reusable_executor().shutdown(kill_workers=True)
         raise
