@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from adaptact.__main__ import main
+from adaptact.benchmark.groups import every_activation, settings_of, step_of
 from adaptact.benchmark.measuring import Figure, compared
 from adaptact.benchmark.options import GROUPS, read_words
 from adaptact.benchmark.writing import markdown
@@ -80,6 +81,13 @@ def test_the_benchmark_writes_its_figures(tmp_path: Path, capsys: pytest.Capture
     assert {figure["arm"] for figure in found["figures"] if figure["group"] == "loop"} == {"bare loop", "train"}
     assert "sgblend per channel" in (folder / "benchmark.md").read_text()
     assert (folder / "benchmark.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_activation_can_be_measured() -> None:
+    names = every_activation()
+    assert {"gelu", "sgblend", "prelu", "abu", "scaled", "nonlinearity_enhanced"} <= set(names)
+    for name in names:
+        step_of(settings_of(name, data={"name": "none"}), (8,), 4, "cpu")()
 
 
 @pytest.mark.slow

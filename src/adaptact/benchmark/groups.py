@@ -82,7 +82,7 @@ VOCABULARY = 2000
 
 def step(options: Benchmark, device: str, threads: int) -> Iterator[Figure]:
     """A training step of a network under every activation."""
-    names = [BASELINE, "sgblend", "prelu"] if options.tiny else [BASELINE, *(set(ACTIVATIONS) - {BASELINE})]
+    names = [BASELINE, "sgblend", "prelu"] if options.tiny else every_activation()
     for case, (model, shape, batch) in STEPS.items():
         size = min(8, batch) if options.tiny else batch
         try:
@@ -95,6 +95,11 @@ def step(options: Benchmark, device: str, threads: int) -> Iterator[Figure]:
             print(f"note: {case} is left out: {error.problems[0]}", file=sys.stderr)
             continue
         yield from compared("step", case, arms, BASELINE, options.rounds, threads)
+
+
+def every_activation() -> list[str]:
+    """All that a configuration can name."""
+    return sorted(set(ACTIVATIONS) & set(config.GROUPS["activation"][1]))
 
 
 def shipped(model: str) -> dict[str, Any]:
