@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from adaptact.errors import ConfigError, did_you_mean
-from adaptact.schema import Checker, option
+from adaptact.schema import Checker, option, split_words
 
 GROUPS = ("kernels", "step", "loop", "startup", "inference", "scaling")
 
@@ -36,13 +36,9 @@ def read_words(words: list[str]) -> Benchmark:
     ['kernels', 'loop']
     """
     known = [field.name for field in fields(Benchmark)]
+    given, problems = split_words(words, known)
     raw: dict[str, Any] = {}
-    problems = []
-    for word in words:
-        key, separator, text = word.partition("=")
-        if key not in known or not separator:
-            problems.append(f"unknown key {key!r}. {did_you_mean(key, known)}")
-            continue
+    for key, text in given.items():
         try:
             raw[key] = yaml.safe_load(text)
         except yaml.YAMLError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adaptact.errors import ConfigError, did_you_mean
-from adaptact.schema import option, types_of
+from adaptact.schema import option, split_words, types_of
 
 FORMATS = ("onnx", "torch")
 
@@ -34,14 +34,7 @@ def read_words(words: list[str]) -> Export:
     >>> read_words(["run=runs/[1] a", "formats=[onnx]"]).formats
     ['onnx']
     """
-    known = types_of(Export)
-    raw: dict[str, str] = {}
-    problems = []
-    for word in words:
-        key, separator, value = word.partition("=")
-        if key not in known or not separator:
-            problems.append(f"unknown key {key!r}. {did_you_mean(key, known)}")
-        raw[key] = value
+    raw, problems = split_words(words, types_of(Export))
     formats = [item.strip() for item in raw.pop("formats", ",".join(FORMATS)).strip("[]").split(",") if item.strip()]
     problems += [f"formats={item} is unknown. {did_you_mean(item, FORMATS)}" for item in formats if item not in FORMATS]
     if not formats:

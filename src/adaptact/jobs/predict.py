@@ -8,7 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
-from adaptact.errors import ConfigError, UserError, did_you_mean
+from adaptact.errors import ConfigError, UserError
+from adaptact.schema import split_words
 
 KEYS = ("run", "input", "output", "trust", "debug")
 
@@ -54,13 +55,7 @@ def run(words: list[str]) -> None:
 
 
 def parse(words: list[str]) -> dict[str, str]:
-    options: dict[str, str] = {}
-    problems = []
-    for word in words:
-        key, separator, value = word.partition("=")
-        if key not in KEYS or not separator:
-            problems.append(f"unknown key {key!r}. {did_you_mean(key, KEYS)}")
-        options[key] = value
+    options, problems = split_words(words, KEYS)
     problems += [
         f"{key} is missing: predict run=<run folder> input=new.csv" for key in KEYS[:2] if not options.get(key)
     ]
