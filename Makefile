@@ -18,7 +18,7 @@ comma := ,
 STAMP := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 RUN := $(VENV)/bin/python -m adaptact --make
 
-.PHONY: help setup train compare report tune backtest check-data inspect predict export benchmark tensorboard test lint
+.PHONY: help setup train compare report tune backtest check-data inspect predict export shadow abtest monitor benchmark tensorboard test lint
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | awk -F@ '{printf "%-22s %s\n", $$1, $$2}'
@@ -60,6 +60,15 @@ predict: $(STAMP) ## score a new file: make predict run=runs/train/... input=new
 
 export: $(STAMP) ## ONNX and torch.export, checked: make export run=runs/train/... (EXTRAS=dev,export)
 	@$(RUN) export
+
+shadow: $(STAMP) ## two runs on the same new rows: make shadow runs=<a>,<b> input=batch.csv target=...
+	@$(RUN) shadow
+
+abtest: $(STAMP) ## a test on a limited line: make abtest step=plan|assign|analyse ...
+	@$(RUN) abtest
+
+monitor: $(STAMP) ## ok, watch or retrain? make monitor run=<run> input=batch.csv
+	@$(RUN) monitor
 
 benchmark: $(STAMP) ## what an adaptive activation costs here: make benchmark groups=kernels,step,loop
 	@$(RUN) benchmark

@@ -21,6 +21,9 @@ JOBS = {
     "inspect": "look into a network: activations found, what will stand there, what cannot be swapped; model=vit",
     "predict": "score a new file with a trained run: run=<folder> input=new.csv",
     "export": "a trained run as ONNX and torch.export, checked and timed: run=<folder>",
+    "shadow": "two runs on the same new rows, before anybody depends on the new one: runs=<a>,<b> input=batch.csv",
+    "abtest": "a test on a limited line: step=plan (how long?), step=assign (who gets which?), step=analyse",
+    "monitor": "new rows against the run in use: ok, watch or retrain; run=<folder> input=batch.csv",
     "benchmark": "what adaptive activations cost on this machine, against GELU: groups=kernels,step,loop",
     "tensorboard": "open the dashboards of all runs on this machine (localhost)",
 }
@@ -32,11 +35,14 @@ OPTIONS = {  # have keys of their own beside it
     "backtest": ("adaptact.compare.backtest_plan", "Backtest"),
     "export": ("adaptact.export.options", "Export"),
     "benchmark": ("adaptact.benchmark.options", "Benchmark"),
+    "shadow": ("adaptact.rollout.options", "Shadow"),
+    "abtest": ("adaptact.rollout.options", "Abtest"),
+    "monitor": ("adaptact.rollout.options", "Monitor"),
 }
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a job; 0 if it came to its end, 2 for an error that the user can mend."""
+    """Run a job; 0 if it came to its end, 2 for an error that the user can mend; `monitor` also says 3 and 4."""
     words = sys.argv[1:] if arguments is None else arguments
     # Threads of torch that spin while they wait slow a busy laptop down, those that sleep at once an idle one: they
     # spin for a fraction of a millisecond (docs/benchmarks.md). Set before torch is imported.
@@ -75,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
                 lambda outcomes: importlib.import_module(module).after_sweep(outcomes),
             )
         else:
-            importlib.import_module(module).run(words)
+            return importlib.import_module(module).run(words) or 0
     except UserError as error:
         if debug:
             traceback.print_exc()

@@ -23,7 +23,7 @@ from adaptact.errors import ConfigError, UserError, did_you_mean
 from adaptact.records import conf_dir, read_config
 from adaptact.schema import types_of
 
-ALONE = {"report", "export", "benchmark"}  # jobs that train nothing
+ALONE = {"report", "export", "benchmark", "shadow", "abtest", "monitor"}  # jobs that train nothing
 MAKE_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*=")  # PYTHON=, TORCH_INDEX=: for the Makefile, not for the job
 
 

@@ -45,6 +45,17 @@ def gap(module: nn.Module, x: Tensor) -> Tensor | None:
         return None if parts is None else (parts[0] - parts[1]).square().mean().sqrt()
 
 
+def sample(flat: Tensor, most: int) -> Tensor:
+    """At most so many elements, always the same ones.
+
+    By chance: every n-th would take some channels and leave others out.
+    """
+    if len(flat) <= most:
+        return flat
+    chosen = torch.randint(len(flat), (most,), generator=torch.Generator().manual_seed(0))
+    return flat[chosen.to(flat.device)]
+
+
 def watched(pl_module: nn.Module) -> nn.Module:
     """What is looked at: the attribute ``network`` where all parameters are in it, else the whole module."""
     network = getattr(pl_module, "network", None)
@@ -100,8 +111,7 @@ def observe(network: nn.Module, x: Tensor, starts: dict[str, nn.Module] | None =
         flat = flat[torch.isfinite(flat)]
         if not len(flat):
             return
-        sample = flat[:: max(1, len(flat) // 100_000)]
-        low, high = torch.quantile(sample, torch.tensor([0.001, 0.999], device=flat.device)).tolist()
+        low, high = torch.quantile(sample(flat, 100_000), torch.tensor([0.001, 0.999], device=flat.device)).tolist()
         counts = torch.histc(flat.cpu(), BINS, low, high) if high > low else torch.zeros(BINS)
         difference = gap(module, value)
         start = (starts or {}).get(name)

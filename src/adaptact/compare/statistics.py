@@ -12,7 +12,18 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-Method = Literal["paired-t", "nadeau-bengio", "row-bootstrap", "jackknife"]
+Method = Literal[
+    "paired-t",
+    "nadeau-bengio",
+    "row-bootstrap",
+    "jackknife",
+    "bonett-price",
+    "delong",
+    "clusters",
+    "welch-t",
+    "newcombe",
+    "confidence-sequence",
+]
 
 MOST_PAIRS = 1000
 """Beyond so many pairs :func:`pairs_needed` does not look."""
@@ -30,9 +41,9 @@ class Interval:
     Attributes:
         level: The share of such intervals that contain the true difference; of this interval alone.
         method: paired-t and nadeau-bengio: over pairs. row-bootstrap: over the rows of one test set.
-            jackknife: over windows of time.
+            jackknife: over windows of time. The others, of a roll-out, are said in adaptact.rollout.
         df: Degrees of freedom of Student's t; inf means the normal distribution.
-        pairs: How many differences the mean is of; for row-bootstrap how many rows.
+        pairs: How many differences the mean is of; for all that is over rows, how many rows.
     """
 
     mean: float

@@ -145,6 +145,19 @@ def _inside(interval: Interval, margin: float) -> bool:
     return (-margin < interval.low and interval.high < margin) or interval.low == interval.high == 0
 
 
+def judge(interval: Interval, narrow: Interval, margin: float, *, least: float, strict: bool = False) -> Name:
+    """What a difference and its interval say; guardrails apart. The first rule that holds decides.
+
+    Equivalent: ``narrow``, at twice the error, lies inside the margin on both sides. Adopt: the interval is above 0 and
+    the mean at least ``least`` (strict: the interval is above the margin). Reject: it is below 0. Else undecided.
+    """
+    if _inside(narrow, margin):
+        return "equivalent"
+    if interval.low > (margin if strict else 0) and interval.mean >= least:
+        return "adopt"
+    return "reject" if interval.high < 0 else "undecided"
+
+
 def _open(interval: Interval, margin: float, strict: bool) -> str:
     """Why no rule holds."""
     if not interval.pairs:
@@ -214,16 +227,17 @@ def decide(
     broken = guardrails.broken()
     if broken is not None:
         return verdict("reject", *broken)
-    if _inside(narrow, margin):
+    name = judge(interval, narrow, margin, least=margin, strict=strict)
+    if name == "equivalent":
         return verdict(
             "equivalent",
             "equivalent",
             f"Inside the margin of {margin:.4g} on both sides: {_described(narrow)}.{caution}",
         )
-    if interval.low > (margin if strict else 0) and interval.mean >= margin:
+    if name == "adopt":
         above = "The interval is above the margin" if strict else "Above 0, and the mean is at least the margin"
         return verdict("adopt", "adopt", f"{above} of {margin:.4g}: {_described(interval)}.{caution}")
-    if interval.high < 0:
+    if name == "reject":
         return verdict("reject", "worse", f"Worse than the baseline: {_described(interval)}.")
     needed = pairs_needed(
         differences,

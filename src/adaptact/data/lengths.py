@@ -63,13 +63,17 @@ def padding_share(lengths: Tensor, batches: list[Tensor]) -> float:
     return 1 - sum(int(lengths[rows].sum()) for rows in batches) / whole
 
 
-def outputs_of(network: nn.Module, x: Tensor, layout: Layout | None, batch_rows: int) -> Tensor:
-    """What a network says of each row, on the CPU in the rows' order; of texts those of similar length together."""
-    device = next(network.parameters()).device
+def batches_of(x: Tensor, layout: Layout | None, batch_rows: int) -> list[Tensor]:
+    """Row numbers in batches: rows in their order; of texts those of similar length together."""
     lengths = lengths_of(x, layout)
     if lengths is None:
-        return torch.cat([network(batch.to(device)).cpu() for batch in x.split(batch_rows)])
-    order = lengths.argsort(stable=True)
-    batches = order.split(min(batch_rows, EVALUATION_TEXTS))
+        return list(torch.arange(len(x)).split(batch_rows))
+    return list(lengths.argsort(stable=True).split(min(batch_rows, EVALUATION_TEXTS)))
+
+
+def outputs_of(network: nn.Module, x: Tensor, layout: Layout | None, batch_rows: int) -> Tensor:
+    """What a network says of each row, on the CPU in the rows' order."""
+    device = next(network.parameters()).device
+    batches = batches_of(x, layout, batch_rows)
     found = torch.cat([network(trimmed(x[rows], layout).to(device)).cpu() for rows in batches])
-    return found[order.argsort()]
+    return found[torch.cat(batches).argsort()]

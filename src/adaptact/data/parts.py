@@ -52,6 +52,7 @@ class Prepared:
         notes: what the reader decided and a person should know.
         layout: what the inputs mean; None where all are plain numbers.
         texts: of texts what stood in each row before it became tokens, by part; empty for other inputs.
+        test_groups: (rows,): number of the group of each test row, where the split kept groups together.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Prepared:
     notes: list[str] = field(default_factory=list)
     layout: Layout | None = None
     texts: dict[str, list[str]] = field(default_factory=dict)
+    test_groups: np.ndarray | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:

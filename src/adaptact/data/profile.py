@@ -31,9 +31,24 @@ def profile_column(cells: pd.Series, column: Column) -> dict[str, Any]:
     values = as_values(cells, column)
     known = values[~np.isnan(values)]
     found["missing_share"] = float(1 - len(known) / max(1, len(values)))
-    found["quantiles"] = np.quantile(known, QUANTILES).tolist() if len(known) else []
-    found["mean"] = float(known.mean()) if len(known) else None
-    return found
+    return found | {"mean": float(known.mean()) if len(known) else None, **distribution(known)}
+
+
+def distribution(values: np.ndarray) -> dict[str, list[Any]]:
+    """101 quantiles of known numbers, and how many of the numbers are at most as large as each of them."""
+    if not len(values):
+        return {"quantiles": [], "at_most": []}
+    quantiles = np.quantile(values, QUANTILES)
+    return {"quantiles": quantiles.tolist(), "at_most": at_most(values, quantiles).tolist()}
+
+
+def at_most(values: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """How many of ``values`` are at most as large as each point.
+
+    >>> at_most(np.array([1.0, 2.0, 2.0]), np.array([0.0, 2.0])).tolist()
+    [0, 3]
+    """
+    return np.searchsorted(np.sort(values), points, side="right")
 
 
 def as_values(cells: pd.Series, column: Column) -> np.ndarray:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from adaptact import config
 from adaptact.data import targets
+from adaptact.data.cells import texts
 from adaptact.data.download import sha256
 from adaptact.data.parts import Part, Prepared, Task, classes, standardize, values
 from adaptact.data.reading import Format, read
@@ -106,7 +107,15 @@ def prepare(raw: Raw, options: config.Table) -> Prepared:
         preparation,
         raw.notes,
         layout=preparation.layout,
+        test_groups=groups_of(raw.frames["test"], options.group),
     )
+
+
+def groups_of(frame: pd.DataFrame, group: str | None) -> np.ndarray | None:
+    """The number of each row's group; None without one."""
+    if group is None or group not in frame.columns:
+        return None
+    return pd.factorize(texts(frame[group]), use_na_sentinel=False)[0]
 
 
 def name_of(path: str) -> str:

@@ -13,7 +13,17 @@ from torch import Tensor, nn
 from adaptact.activations import learned_values
 from adaptact.conversion import BATCH, to_onnx, traced
 from adaptact.surgery import named_activations
-from adaptact.training.cost import CALLS, LARGE_BATCH, ROUNDS, answers, interleaved, ratios, repeat, session_of
+from adaptact.training.cost import (
+    CALLS,
+    LARGE_BATCH,
+    ROUNDS,
+    answers,
+    interleaved,
+    large_batch,
+    ratios,
+    repeat,
+    session_of,
+)
 
 
 def latency(network: nn.Module, content: bytes, x: Tensor, dimensions: Sequence[str] = BATCH) -> dict[str, Any] | None:
@@ -31,7 +41,9 @@ def latency(network: nn.Module, content: bytes, x: Tensor, dimensions: Sequence[
         return None
     with_gelu = to_onnx(traced(gelu_instead(network), repeat(x, 3), dimensions), dimensions=dimensions)
     arms = {"own": session_of(content), "gelu": session_of(with_gelu.SerializeToString())}
-    batches = {1: repeat(x, 1), LARGE_BATCH: repeat(x, LARGE_BATCH)}
+    large = repeat(x, LARGE_BATCH)
+    rows = large_batch(arms["gelu"], large)
+    batches = {1: large[:1], rows: large[:rows]}
     found = interleaved(
         {
             name: {

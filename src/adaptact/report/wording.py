@@ -356,7 +356,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
 }
 
 
-def speaker(language: str) -> Say:
+def speaker(language: str, sentences: dict[str, tuple[str, str]] = SENTENCES) -> Say:
     """``say(key, **values)`` in one language.
 
     >>> speaker("ja")("n_of_m", n=1, m=8)
@@ -365,6 +365,6 @@ def speaker(language: str) -> Say:
     place = {"en": 0, "ja": 1}[language]
 
     def say(key: str, /, **values: Any) -> str:
-        return SENTENCES[key][place].format(**values)
+        return sentences[key][place].format(**values)
 
     return say

@@ -22,7 +22,7 @@ from torch import nn
 from adaptact import config
 from adaptact.conversion import BATCH, require_onnx, session, to_onnx, traced
 from adaptact.data import Prepared
-from adaptact.data.lengths import trimmed
+from adaptact.data.lengths import lengths_of, trimmed
 from adaptact.layouts import Layout, Tokens
 from adaptact.surgery import param_groups
 from adaptact.training.build import build_network
@@ -30,7 +30,8 @@ from adaptact.training.build import build_network
 ROUNDS = 15
 STEPS = 20  # training steps of a measurement
 CALLS = 30  # answers of a measurement, of which median and 95th percentile are taken
-LARGE_BATCH = 1024
+LARGE_BATCH = 1024  # rows at most whose answers are timed together
+LARGE_SECONDS = 0.5  # about as long as they may take: of a large network fewer rows are taken
 LEVEL = 0.95
 
 Measure = Callable[[], dict[str, float]]
@@ -55,10 +56,15 @@ def measure_costs(
         as "compiled_...", "onnx_latency" and "onnx_throughput", each with its "ratio" to the baseline, its "interval"
         and milliseconds.
     """
-    size = min(arms[baseline].data.batch_size, len(prepared.parts["train"]))
-    x, y = trimmed(prepared.parts["train"].x[:size], prepared.layout), prepared.parts["train"].y[:size]
-    large = trimmed(repeat(prepared.parts["test"].x, LARGE_BATCH), prepared.layout)
-    one = trimmed(large[:1], prepared.layout)
+    train, layout = prepared.parts["train"], prepared.layout
+    size = min(arms[baseline].data.batch_size, len(train))
+    chosen = typical(train.x, layout, size)
+    x, y = trimmed(train.x[chosen], layout), train.y[chosen]
+    test = prepared.parts["test"].x
+    large = trimmed(repeat(test[typical(test, layout, LARGE_BATCH)], LARGE_BATCH), layout)
+    built = build_network(arms[baseline], prepared.input_shape, prepared.n_outputs, layout)
+    large = large[: large_batch(built.eval(), large)]
+    one = trimmed(large[:1], layout)
     measures: dict[str, dict[str, Measure]] = {}
     for name, settings in arms.items():
 
@@ -77,7 +83,7 @@ def measure_costs(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the compiler
         found = interleaved(measures, rounds)
-    return {"rounds": rounds, "batch_size": size, "large_batch": LARGE_BATCH, "arms": ratios(found, baseline)}
+    return {"rounds": rounds, "batch_size": size, "large_batch": len(large), "arms": ratios(found, baseline)}
 
 
 def _ways(
@@ -206,6 +212,29 @@ def answers(network: Callable[[torch.Tensor], Any], x: torch.Tensor, calls: int)
         times.append(1000 * (time.perf_counter() - begun))
     p50, p95 = np.percentile(times, [50, 95])
     return {"p50_ms": float(p50), "p95_ms": float(p95), "samples_per_second": 1000 * len(x) / float(p50)}
+
+
+@torch.inference_mode()
+def large_batch(network: Callable[[torch.Tensor], Any], x: torch.Tensor) -> int:
+    """How many rows of ``x`` are answered in about half a second: a power of two, up to :data:`LARGE_BATCH`."""
+    rows = min(16, len(x))
+    while rows < min(LARGE_BATCH, len(x)):
+        network(x[:rows])
+        begun = time.perf_counter()
+        network(x[:rows])
+        if 2 * (time.perf_counter() - begun) > LARGE_SECONDS:
+            break
+        rows *= 2
+    return min(rows, len(x))
+
+
+def typical(x: torch.Tensor, layout: Layout | None, rows: int) -> torch.Tensor:
+    """Numbers of the first rows; of texts those around the median length, as they come together in a batch."""
+    lengths = lengths_of(x, layout)
+    if lengths is None:
+        return torch.arange(min(rows, len(x)))
+    first = max(0, (len(x) - rows) // 2)
+    return lengths.argsort(stable=True)[first : first + rows]
 
 
 def repeat(x: torch.Tensor, rows: int) -> torch.Tensor:

@@ -37,7 +37,7 @@ from adaptact.data.lengths import trimmed, without_padding
 from adaptact.data.module import DataModule
 from adaptact.errors import UserError
 from adaptact.surgery import named_activations
-from adaptact.training import hardware, summary
+from adaptact.training import hardware, seen, summary
 from adaptact.training.build import build_network, resolved, seed_all
 from adaptact.training.checkpoints import (
     KEY,
@@ -189,6 +189,7 @@ def train(
         together = stopped is None or not sharded  # interrupted processes don't wait for each other's shards
         observed = without_padding(prepared.parts["val"].x[:OBSERVED_ROWS], prepared.layout)
         inputs = observe(network, observed.to(*like_weights), starts) if together else {}
+        known = seen.describe(network, prepared) if together and stopped is None else None
         monitored = history.monitored(monitor)
         status, reason = summary.outcome(monitored, stopped, stability.diverged)
         rows = len(prepared.parts["train"]) * len(history.rows)
@@ -235,8 +236,9 @@ def train(
             summary.draw_pictures(folder, logger, learner, prepared, inputs, snapshots)
         if first:
             if "test" in predictions:
-                write_outputs(folder, predictions)
+                write_outputs(folder, predictions, prepared.test_groups)
                 records.write_json(folder / "curves.json", curves(network, inputs, starts))
+                seen.save(folder, known or {})
             record.save(folder)
         if logger is not None and stopped is None:
             # after the record, which ends the run: a resumed one would log this a second time
@@ -304,15 +306,19 @@ def new_folder(settings: config.Config, prepared: Prepared) -> Path:
     )
 
 
-def write_outputs(folder: Path, predictions: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+def write_outputs(
+    folder: Path, predictions: dict[str, tuple[np.ndarray, np.ndarray]], groups: np.ndarray | None = None
+) -> None:
     """``outputs.npz``: what the network says of each test and validation row, and what is true, in their order.
 
     Shape:
-        probabilities (rows, classes) and class numbers (rows,), or values (rows,) of both in the target's unit.
+        probabilities (rows, classes) and class numbers (rows,), or values (rows,) of both in the target's unit; groups
+        (rows,): of test rows that were split by a group.
     """
     content = io.BytesIO()
     (test, y), (val, val_y) = predictions["test"], predictions["val"]
-    np.savez(content, predictions=test, targets=y, val_predictions=val, val_targets=val_y)
+    more: dict[str, Any] = {} if groups is None else {"groups": groups}
+    np.savez(content, predictions=test, targets=y, val_predictions=val, val_targets=val_y, **more)
     records.write_bytes(folder / "outputs.npz", content.getvalue())
 
 

@@ -1,0 +1,293 @@
+"""``abtest``: plan a test on a limited line, deal out who gets which model, and say what came out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from dataclasses import fields
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from adaptact import records
+from adaptact.errors import ConfigError, DataError, UserError, did_you_mean
+from adaptact.rollout.options import Abtest, read_words
+
+if TYPE_CHECKING:
+    from adaptact.rollout.planning import Aim
+
+PLAN, ASSIGNMENT, RESULTS, LOOKS = "plan.json", "assignment.json", "results.json", "looks.jsonl"
+TABLES = {".csv", ".tsv", ".txt", ".xlsx", ".xls", ".xlsm", ".parquet", ".pq"}
+KEPT = ("smallest", "method", "better", "error", "share")  # of a plan, for the analysis, unless said otherwise
+
+
+def run(words: list[str]) -> None:
+    """Words: see ``rollout.options.Abtest``. The last line on stdout is the folder, of step=assign the file.
+
+    Raises:
+        ConfigError, DataError, UserError: an unknown word, a file or a record that cannot be used.
+    """
+    options = read_words(Abtest, words, lists={"guardrails", "segments"})
+    folder = records.project_root() / options.output_dir / records.safe_name(options.name)
+    given = {word.partition("=")[0] for word in words}
+    {"plan": plan, "assign": assign, "analyse": analyse}[options.step](options, folder, given, words)
+
+
+def plan(options: Abtest, folder: Path, given: set[str], words: list[str]) -> None:
+    """Rows and weeks; writes ``plan.json`` and a page with the power over time."""
+    from adaptact.report.rollout import print_plan, write_plan
+    from adaptact.rollout.planning import MOST_WEEKS, over_weeks, rows_needed
+
+    assert options.rows_per_week is not None
+    first = day(options.start, "start") if options.start is not None else None
+    if (folder / ASSIGNMENT).exists() or (folder / RESULTS).exists():
+        raise ConfigError(
+            [f"the test {options.name!r} has begun: its plan was made before and stays; plan another one with name="]
+        )
+    aim, about = aim_of(options)
+    try:
+        needed = rows_needed(aim)
+    except ValueError as error:
+        raise ConfigError([str(error)]) from None
+    if needed / options.rows_per_week > MOST_WEEKS:
+        raise ConfigError(
+            [
+                f"it would take {needed:,} rows, more than ten years at rows_per_week={options.rows_per_week:g}: a "
+                f"test cannot show a difference of smallest={aim.smallest:g}"
+            ]
+        )
+    weeks = over_weeks(aim, options.rows_per_week, daily=True)
+    reached = next((week for week, p in zip(weeks["weeks"], weeks["always_valid"]) if p >= options.power), None)
+    duration = needed / options.rows_per_week
+    until = None
+    if first is not None:
+        until = (first + timedelta(days=max(1, round(7 * duration + 0.5)))).isoformat()
+    found: dict[str, Any] = {
+        "schema": 1,
+        **{key: getattr(options, key) for key in KEPT},
+        "smallest": aim.smallest,
+        "power": options.power,
+        "rows_per_week": options.rows_per_week,
+        "rows": needed,
+        "weeks": duration,
+        "weeks_always_valid": reached,
+        "start": options.start,
+        "until": until,
+        "planned_at": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "about": about,
+        "over_weeks": weeks,
+    }
+    found["sha256"] = digest(found)
+    _make(folder)
+    write_plan(found, folder, words)
+    print_plan(found, Console(width=None if sys.stdout.isatty() else 120))
+    print(folder, flush=True)
+
+
+def aim_of(options: Abtest) -> tuple[Aim, dict[str, Any]]:
+    """What is to be shown, and where its figures are from.
+
+    Raises:
+        ConfigError, UserError: records that do not say it.
+    """
+    from adaptact.rollout.planning import Aim, of_rate
+    from adaptact.rollout.records import from_comparison, from_run
+
+    more: dict[str, Any] = {"share": options.share, "error": options.error, "power": options.power}
+    try:
+        if options.rate is not None:
+            assert options.smallest is not None
+            return of_rate(options.rate, options.smallest, better=options.better, **more), {"rate": options.rate}
+        if options.deviation is not None:
+            assert options.smallest is not None
+            both = (options.deviation, options.deviation)
+            return Aim(both, options.smallest, **more), {"deviation": options.deviation}
+        if options.compare is not None:
+            seen = from_comparison(comparison(options.compare))
+        else:
+            assert options.run is not None
+            seen = from_run(Path(options.run))
+        smallest = options.smallest if options.smallest is not None else seen["margin"]
+        if seen["kind"] == "right":
+            options.better = "higher"
+            return of_rate(seen["mean"], smallest, **more), seen
+        options.better = "lower"
+        return Aim((seen["deviation"], seen["deviation"]), smallest, **more), seen
+    except ValueError as error:
+        raise ConfigError([f"{error}: say another smallest="]) from None
+
+
+def comparison(name: str) -> Path:
+    """Raises UserError where there is none of that name."""
+    below = records.project_root() / "runs" / "compare"
+    for folder in (Path(name), below / name):
+        if (folder / "report.json").is_file():
+            return folder
+    known = sorted(path.parent.name for path in below.glob("*/report.json"))
+    raise UserError(f"compare={name}: there is no comparison with a report there. {did_you_mean(name, known)}")
+
+
+def assign(options: Abtest, folder: Path, given: set[str], words: list[str]) -> None:
+    """Write the identifiers with their arm; the same salt for every batch of one test."""
+    import pandas as pd
+
+    from adaptact.data.cells import texts
+    from adaptact.export.predict import neutralized
+    from adaptact.rollout.abtest import identifier_of
+    from adaptact.rollout.assignment import Assignment
+    from adaptact.rollout.rows import plain_table
+
+    assert options.input is not None
+    source = Path(options.input)
+    stem = source.name.lower().removesuffix(".gz")
+    stem = source.name[: len(Path(stem).stem)] if Path(stem).suffix in TABLES else source.name
+    output = Path(options.output) if options.output else source.with_name(f"{stem}-assigned.csv")
+    if output.suffix.lower() != ".csv":
+        raise ConfigError([f"output={output} must end in .csv"])
+    if output.exists() and source.exists() and output.samefile(source):
+        raise ConfigError([f"output={output} is the input itself: name another file"])
+    if not output.parent.is_dir() or output.is_dir():
+        raise UserError(f"output={output}: {'that is a folder' if output.is_dir() else 'there is no such folder'}")
+    frame = plain_table(options.input, "input")
+    earlier = _read(folder / ASSIGNMENT)
+    identifier = options.identifier or (earlier or {}).get("identifier")
+    group = options.group or (None if earlier is None or earlier["by"] == earlier["identifier"] else earlier["by"])
+    options.identifier = identifier
+    identifier = identifier_of(frame, options)
+    if group is not None and group not in frame.columns:
+        raise DataError(
+            f"group={group}: input={options.input} has no such column. {did_you_mean(group, frame.columns)}"
+        )
+    if earlier is None:
+        dealt = Assignment.new(options.share if "share" in given else _share(folder, options), identifier, group)
+    else:
+        dealt = Assignment(earlier["salt"], earlier["share"], earlier["by"], earlier["identifier"])
+        now = options.share if "share" in given else dealt.share
+        if (now, group or identifier) != (dealt.share, dealt.by):
+            raise ConfigError(
+                [
+                    f"the test {options.name!r} was begun with share={dealt.share:g} by {dealt.by!r}: another share or "
+                    "column in the midst of it would mix two tests; begin a new one with name="
+                ]
+            )
+    keys = texts(frame[dealt.by])
+    if keys.isna().any():
+        raise DataError(
+            f"input={options.input}: {int(keys.isna().sum())} rows have no {dealt.by!r}, as row "
+            f"{int(keys.isna().argmax()) + 1}: the arm is dealt out by it; fill it in or leave the rows out"
+        )
+    column = "arm"
+    while column in frame.columns:
+        column += "_"
+    result = frame.assign(**{column: dealt.arms(keys)})
+    _make(folder)
+    if earlier is None:
+        kept = {"schema": 1, **{field.name: getattr(dealt, field.name) for field in fields(dealt)}}
+        records.write_json(folder / ASSIGNMENT, kept)
+    for name in result.columns:
+        if not pd.api.types.is_numeric_dtype(result[name]):
+            result[name] = result[name].map(neutralized)
+    result.columns = pd.Index([neutralized(name) for name in result.columns])
+    try:
+        records.write_bytes(output, result.to_csv(index=False).encode("utf-8-sig"))
+    except OSError as error:
+        raise UserError(f"output={output} cannot be written: {error.strerror}") from None
+    counts = result[column].value_counts()
+    print(f"{len(result):,} rows: candidate {counts.get('candidate', 0):,}, baseline {counts.get('baseline', 0):,}")
+    print(output, flush=True)
+
+
+def analyse(options: Abtest, folder: Path, given: set[str], words: list[str]) -> None:
+    """Write and print what came out."""
+    from adaptact.report.rollout import print_results, write_results
+    from adaptact.rollout.abtest import analyse as analysed
+    from adaptact.rollout.abtest import read_log
+    from adaptact.rollout.rows import plain_table
+
+    assert options.input is not None
+    planned = _read(folder / PLAN) or {}
+    dealt = _read(folder / ASSIGNMENT)
+    for key in KEPT:
+        if key in planned and key not in given:
+            setattr(options, key, planned[key])
+    if dealt is not None and "share" not in given:
+        options.share = dealt["share"]
+    if dealt is not None and options.group is None and dealt["by"] != dealt["identifier"]:
+        options.group = dealt["by"]
+    end = planned.get("until")
+    if end is not None and options.until is not None and day(options.until, "until") < day(end, "until"):
+        raise ConfigError(
+            [
+                f"until={options.until} is before the planned end, {end}: a fixed test is decided once; "
+                "method=always_valid may be looked at every day, if it is chosen before the first look"
+            ]
+        )
+    until = options.until or end
+    if until is not None:
+        options.until = day(str(until), "until").isoformat()
+    if options.method == "fixed" and until is None and "rows" not in planned:
+        raise ConfigError(
+            [
+                "a fixed test is decided once, at its end: say until=<day>, or plan it first with step=plan, or use "
+                "method=always_valid, which may be looked at every day"
+            ]
+        )
+    frame = plain_table(options.input, "input")
+    if options.identifier is None and dealt is not None and dealt["identifier"] in frame.columns:
+        options.identifier = dealt["identifier"]
+    found = analysed(read_log(frame, options), options, planned, date.today())
+    found["input"] = options.input
+    _make(folder)
+    look = {"at": datetime.now().astimezone().isoformat(timespec="seconds"), "method": options.method}
+    look |= {"rows": found["rows"], "verdict": found["verdict"]}
+    with (folder / LOOKS).open("a", encoding="utf-8") as file:  # every look is kept: an auditor asks for them
+        file.write(json.dumps(look) + "\n")
+    found["looks"] = len((folder / LOOKS).read_text(encoding="utf-8").splitlines())
+    write_results(found, folder, words)
+    print_results(found, Console(width=None if sys.stdout.isatty() else 120))
+    print(folder, flush=True)
+
+
+def digest(found: dict[str, Any]) -> str:
+    """SHA-256 of a plan, so that a later change of the file can be seen."""
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
+
+
+def day(text: str, key: str) -> date:
+    """Raises ConfigError for what is no day."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigError([f"{key}={text} is no day: write it as in 2026-12-01"]) from None
+
+
+def _share(folder: Path, options: Abtest) -> float:
+    planned = _read(folder / PLAN)
+    return options.share if planned is None else float(planned["share"])
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {folder}: {error.strerror}; set output_dir=") from None
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """None where it is not there yet.
+
+    Raises:
+        UserError: a broken one.
+    """
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8"))
+        if plain["schema"] != 1:
+            raise ValueError("it is of another version of adaptact")
+        return dict(plain)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is broken ({error}): put it back, or begin a new test with name=") from None

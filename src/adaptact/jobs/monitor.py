@@ -1,0 +1,75 @@
+"""``monitor``: a batch of new rows held against the run that is in use: ok, watch or retrain."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from adaptact import records
+from adaptact.errors import ConfigError
+from adaptact.rollout.options import Monitor, read_words
+
+
+def run(words: list[str]) -> int:
+    """Words: see ``rollout.options.Monitor``. The last line on stdout is the folder of the batch.
+
+    Returns:
+        0 for ok, 3 for watch, 4 for retrain.
+
+    Raises:
+        ConfigError, DataError, UserError: an unknown word, a run or a file that cannot be used.
+    """
+    options = read_words(Monitor, words)
+    assert options.run is not None
+    assert options.input is not None
+    with Console(stderr=True).status("loading the run") as status:
+        from adaptact.report.rollout import print_monitor, write_monitor
+        from adaptact.rollout import history
+        from adaptact.rollout.batches import read_batch
+        from adaptact.rollout.monitoring import ageing, examine, status_of
+        from adaptact.rollout.rows import digest_of
+
+        folder = Path(options.run)
+        status.update("scoring")
+        trained, batch, notes = read_batch(folder, options)
+        status.update("comparing with the training")
+        found = examine(trained, batch, options)
+        found["ageing"] = ageing(trained, batch, options.backtest)
+        found["status"], found["reasons"] = status_of(found)
+        found |= {"schema": 1, "run": str(folder), "input": options.input, "notes": notes}
+        found["false_alarms"], found["batches"] = options.false_alarms, options.batches
+    watched = records.project_root() / options.output_dir / history.folder_of(folder)
+    try:
+        watched.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError([f"cannot make the folder {watched}: {error.strerror}; set output_dir="]) from None
+    digest = digest_of(options.input)
+    entry = history.place(watched, digest)
+    if entry.outcomes > found["outcomes"]:
+        kept = history.earlier(entry)
+        print(
+            f"note: this batch was judged with {entry.outcomes:,} outcomes before, and now has {found['outcomes']:,}: "
+            "what was found then stays",
+            file=sys.stderr,
+        )
+        print_monitor(kept | {"seen_before": True}, options.language, _console())
+        print(entry.folder, flush=True)
+        return history.STATUS[kept["status"]]
+    found["batch"], found["seen_before"] = entry.number, entry.again
+    rows = history.append(watched, entry, history.row_of(entry, found, options.input, digest), found)
+    new = watched / f".{entry.folder.name}"
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir()
+    write_monitor(found, rows, new, words)
+    shutil.rmtree(entry.folder, ignore_errors=True)
+    new.rename(entry.folder)
+    print_monitor(found, options.language, _console())
+    print(entry.folder, flush=True)
+    return history.STATUS[found["status"]]
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 120)

@@ -1,0 +1,1 @@
+"""After the comparison: two runs on the same rows, a test on a limited line, and watching what was adopted."""

@@ -1,0 +1,169 @@
+"""What was found of the batches so far: a row per batch in a CSV, scalars for TensorBoard, a folder per batch."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from adaptact import records
+from adaptact.errors import UserError
+from adaptact.export.predict import neutralized
+
+FILE = "history.csv"
+COLUMNS = (
+    "batch",
+    "digest",
+    "file",
+    "seen_at",
+    "status",
+    "rows",
+    "outcomes",
+    "alarms",
+    "largest_psi",
+    "scores_psi",
+    "metric",
+    "value",
+    "low",
+    "high",
+    "at_test",
+    "age_days",
+)
+STATUS = {"ok": 0, "watch": 3, "retrain": 4}
+"""Exit codes, and the scalar ``monitor/status``."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A place in the history.
+
+    Args:
+        number: of the batch, from 1.
+        again: a batch of the same content was seen before: it keeps its number.
+        outcomes: how many were known then.
+    """
+
+    number: int
+    again: bool
+    folder: Path
+    outcomes: int = 0
+
+
+def folder_of(run: Path) -> str:
+    """The name of a run's history: the runs of all comparisons are called seed0, so that a digest tells them apart."""
+    run = run.resolve()
+    parts = run.parts[-3:] if run.name.startswith("seed") else run.parts[-1:]
+    digest = hashlib.sha256((run / "result.json").read_bytes()).hexdigest()
+    return f"{records.safe_name('-'.join(parts))}-{digest[:8]}"
+
+
+def earlier(entry: Entry) -> dict[str, Any]:
+    """What was found of a batch before.
+
+    Raises:
+        UserError: it is gone, or broken.
+    """
+    path = entry.folder / "monitor.json"
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}): give the outcomes again with labels=") from None
+
+
+def read(folder: Path) -> list[dict[str, str]]:
+    """The rows of ``history.csv``; none where there is no such file yet.
+
+    Raises:
+        UserError: a file that is something else.
+    """
+    path = folder / FILE
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+        whole = all(str(row.get(name)).isdecimal() for row in rows for name in ("batch", "outcomes"))
+        if tuple(reader.fieldnames or ()) != COLUMNS or not whole:
+            raise ValueError("it has other columns")
+        return rows
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(f"{path} is broken ({error}): mend it or move it away, a new one is begun") from None
+
+
+def place(folder: Path, digest: str) -> Entry:
+    """Where a batch belongs: to the number that its content had before, else to the next."""
+    rows = read(folder)
+    known = {row["digest"]: int(row["batch"]) for row in rows}
+    number = known.get(digest, max(known.values(), default=0) + 1)
+    outcomes = next((int(row["outcomes"]) for row in rows if row["digest"] == digest), 0)
+    return Entry(number, digest in known, folder / f"batch{number:04}", outcomes)
+
+
+def row_of(entry: Entry, found: dict[str, Any], source: str, digest: str) -> dict[str, Any]:
+    """The row of a batch."""
+    columns = [test["psi"] for test in found["tests"] if test["kind"] == "distribution" and test["psi"] is not None]
+    scores = [test["psi"] for test in found["tests"] if test["kind"] == "scores" and test["psi"] is not None]
+    quality, ageing = found["quality"] or {}, found["ageing"] or {}
+    low, high = quality.get("interval", (None, None))
+    return {
+        "batch": entry.number,
+        "digest": digest,
+        "file": neutralized(Path(source).name),
+        "seen_at": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "status": found["status"],
+        "rows": found["rows"],
+        "outcomes": found["outcomes"],
+        "alarms": sum(test["alarm"] for test in found["tests"]),
+        "largest_psi": max(columns, default=None),
+        "scores_psi": max(scores, default=None),
+        "metric": quality.get("metric"),
+        "value": quality.get("now"),
+        "low": low,
+        "high": high,
+        "at_test": quality.get("before"),
+        "age_days": ageing.get("days"),
+    }
+
+
+def append(folder: Path, entry: Entry, row: dict[str, Any], found: dict[str, Any]) -> list[dict[str, str]]:
+    """Write the row, in place of the batch's earlier one, and the scalars that are new. Returns all rows."""
+    known = {int(old["batch"]): old for old in read(folder)}
+    before = known.get(entry.number)
+    known[entry.number] = {name: "" if row[name] is None else str(row[name]) for name in COLUMNS}
+    content = io.StringIO(newline="")
+    writer = csv.DictWriter(content, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    rows = [known[number] for number in sorted(known)]
+    writer.writerows(rows)
+    records.write_bytes(folder / FILE, content.getvalue().encode("utf-8-sig"))
+    more = before is None or found["outcomes"] > int(before["outcomes"])
+    _scalars(folder, entry.number, found, again=before is not None, more=more)
+    return rows
+
+
+def _scalars(folder: Path, number: int, found: dict[str, Any], *, again: bool, more: bool) -> None:
+    """TensorBoard counts nothing twice either: of a batch seen before only the quality, if more outcomes came."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    quality = found["quality"]
+    if again and (not more or quality is None):
+        return
+    with SummaryWriter(folder / "tensorboard") as writer:
+        if not again:
+            for test in found["tests"]:
+                if test["psi"] is not None:
+                    writer.add_scalar(f"psi/{test['name'] or 'scores'}", test["psi"], number)
+                if test["kind"] == "missing":
+                    writer.add_scalar(f"missing/{test['name']}", test["size"], number)
+            for site in found["sites"]:
+                writer.add_scalar(f"outside/{site['name']}", site["outside"], number)
+            writer.add_scalar("monitor/alarms", sum(test["alarm"] for test in found["tests"]), number)
+            writer.add_scalar("monitor/status", STATUS[found["status"]], number)
+        if quality is not None:
+            writer.add_scalar(f"quality/{quality['metric']}", quality["now"], number)

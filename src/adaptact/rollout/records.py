@@ -1,0 +1,84 @@
+"""What the records of a proof of concept say about the rows to come: for planning a test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from adaptact import records
+from adaptact.compare.verdict import default_margin
+from adaptact.errors import UserError
+from adaptact.records import Record
+
+
+def from_run(folder: Path) -> dict[str, Any]:
+    """The outcome of a row as a test would count it, from a run's answers on its test rows.
+
+    Of a classifier whether its decision was right, of a regression the absolute error.
+
+    Returns:
+        "kind" ("right" or "error"), "mean", "deviation", "margin", "from".
+
+    Raises:
+        UserError: no run, or one without answers.
+    """
+    record = Record.load(folder)
+    each = outcomes(folder, record)
+    kind = "right" if record.data["task"] == "classification" else "error"
+    mean = float(each.mean())
+    margin = default_margin("accuracy" if kind == "right" else "mae", mean)
+    return {"kind": kind, "mean": mean, "deviation": float(each.std(ddof=1)), "margin": margin, "from": str(folder)}
+
+
+def outcomes(folder: Path, record: Record) -> np.ndarray:
+    """Per test row 1 for a right decision and 0 for a wrong one, or the absolute error. Shape: (rows,)."""
+    path = folder / "outputs.npz"
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            answers, targets = np.asarray(arrays["predictions"], dtype=np.float64), np.asarray(arrays["targets"])
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path} cannot be read ({error}): train again") from None
+    if answers.ndim == 1:
+        return np.abs(answers - targets)
+    chosen = answers.argmax(axis=1)
+    if record.decision is not None:
+        place = list(record.data["labels"]).index(record.decision["positive"])
+        chosen = np.where(answers[:, place] >= record.decision["threshold"], place, 1 - place)
+    return np.asarray(chosen == targets, dtype=np.float64)
+
+
+def from_comparison(folder: Path) -> dict[str, Any]:
+    """As :func:`from_run`, the mean over the baseline's seeds; "gained" is what the best candidate had over it.
+
+    Raises:
+        UserError: a report that cannot be read, or no finished run of the baseline.
+    """
+    path = folder / "report.json"
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        baseline = str(report["baseline"])
+        names = [str(one["activation"]) for one in report["candidates"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} cannot be read ({error}): make report name={folder.name} writes it again") from None
+    means = {name: _of_arm(folder / records.safe_name(name)) for name in [baseline, *names]}
+    if not means[baseline]:
+        raise UserError(f"{folder} has no finished run of {baseline}: run make compare again, it continues")
+    found = means[baseline][0] | {"from": str(folder)}
+    found["mean"] = float(np.mean([one["mean"] for one in means[baseline]]))
+    found["deviation"] = float(np.mean([one["deviation"] for one in means[baseline]]))
+    sign = 1 if found["kind"] == "right" else -1
+    gains = {
+        name: sign * (float(np.mean([one["mean"] for one in runs])) - found["mean"])
+        for name, runs in means.items()
+        if runs and name != baseline
+    }
+    best = max(gains, key=lambda name: gains[name], default=None)
+    return found | {"baseline": baseline, "best": best, "gained": None if best is None else gains[best]}
+
+
+def _of_arm(folder: Path) -> list[dict[str, Any]]:
+    runs = sorted(path.parent for path in folder.glob("*/outputs.npz"))
+    return [from_run(run) for run in runs if (run / "result.json").is_file()]

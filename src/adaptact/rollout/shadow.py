@@ -1,0 +1,189 @@
+"""Two runs on the same rows: far stronger than to split the rows between them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from adaptact.compare.verdict import default_margin, judge
+from adaptact.errors import ConfigError, DataError
+from adaptact.export.runs import TableRun
+from adaptact.rollout.options import Shadow
+from adaptact.rollout.paired_rows import HIGHER, RowDifference, difference
+from adaptact.rollout.rows import Outcomes
+from adaptact.training.metrics import metric_of_arrays
+
+DECISIONS = "decisions"  # the share of right ones, at the threshold of each run
+ALSO = ("accuracy", "log_loss", "auroc", "mae", "rmse")
+MOST_LISTED = 1000  # disagreements in the file
+
+
+def check_alike(runs: list[TableRun]) -> None:
+    """Raise ConfigError for two runs that answer different questions."""
+    first, second = runs
+    for what, values in (
+        ("task", [run.task for run in runs]),
+        ("target", [run.preparation.target for run in runs]),
+        ("classes", [run.labels for run in runs]),
+    ):
+        if values[0] != values[1]:
+            raise ConfigError(
+                [f"runs: {first.folder} and {second.folder} have different {what}, {values[0]} and {values[1]}"]
+            )
+    if first.folder.resolve() == second.folder.resolve():
+        raise ConfigError([f"runs names {first.folder} twice: a run is no different from itself"])
+
+
+def metric_of(run: TableRun, options: Shadow) -> str:
+    metric = str(run.record.monitor["name"]).rpartition("/")[2] if options.metric == "auto" else options.metric
+    if metric not in run.record.metrics["test"]:
+        raise ConfigError([f"metric={metric} is none of {run.folder}: it has {', '.join(run.record.metrics['test'])}"])
+    return metric
+
+
+def decisions(run: TableRun, answers: np.ndarray) -> np.ndarray:
+    """Class numbers that are acted on: by the run's threshold where it has one; values as they are."""
+    if answers.ndim == 1:
+        return answers
+    decision = run.record.decision
+    if decision is None:
+        return np.asarray(answers.argmax(axis=1))
+    place = run.labels.index(decision["positive"])
+    return np.where(answers[:, place] >= decision["threshold"], place, 1 - place)
+
+
+def compare(
+    runs: list[TableRun],
+    answers: list[np.ndarray],
+    outcomes: Outcomes | None,
+    groups: np.ndarray | None,
+    options: Shadow,
+) -> dict[str, Any]:
+    """The content of ``shadow.json``, as plain values.
+
+    Raises:
+        DataError: outcomes of which no metric can be taken.
+    """
+    metric = metric_of(runs[0], options)
+    chosen = [decisions(run, each) for run, each in zip(runs, answers, strict=True)]
+    apart = _apart(answers, chosen)
+    found: dict[str, Any] = {
+        "schema": 1,
+        "baseline": str(runs[0].folder),
+        "candidate": str(runs[1].folder),
+        "names": [f"{run.record.activation} (seed {run.record.seed})" for run in runs],
+        "task": runs[0].task,
+        "rows": len(answers[0]),
+        "outcomes": 0 if outcomes is None else len(outcomes.y),
+        "metric": metric,
+        "error": options.error,
+        "disagreements": int((chosen[0] != chosen[1]).sum()) if runs[0].task == "classification" else None,
+        "apart": {"mean": float(apart.mean()), "largest": float(apart.max())},
+        "groups": None,
+        "verdict": None,
+        "difference": None,
+        "others": [],
+        "decided": None,
+    }
+    if outcomes is None:
+        return found
+    at = outcomes.known
+    mine = None if groups is None else groups[at]
+    found["groups"] = None if mine is None else len(np.unique(mine))
+
+    def taken(name: str) -> RowDifference:
+        return difference(
+            name,
+            outcomes.y,
+            answers[0][at],
+            answers[1][at],
+            of_arrays=metric_of_arrays(name),
+            error=options.error,
+            groups=mine,
+        )
+
+    try:
+        main = taken(metric)
+    except ValueError as error:
+        raise DataError(f"input={options.input}: {error}") from None
+    margin = options.margin if options.margin is not None else default_margin(metric, main.baseline)
+    found |= {
+        "margin": margin,
+        "verdict": judge(main.interval, main.narrow, margin, least=0.0),
+        "difference": plain(main),
+        "better": "higher" if metric in HIGHER else "lower",
+    }
+    for name in ALSO:
+        slow = name == "auroc" and len(runs[0].labels) > 2  # a bootstrap of an expensive metric, for a side figure
+        if name in runs[0].record.metrics["test"] and name != metric and not slow:
+            try:
+                found["others"].append(plain(taken(name)))
+            except ValueError:
+                continue
+    if any(run.record.decision is not None for run in runs):  # what is acted on, by each run's threshold
+        acted = [np.eye(len(runs[0].labels))[choice[at]] for choice in chosen]
+        one = difference(
+            "accuracy", outcomes.y, *acted, of_arrays=metric_of_arrays("accuracy"), error=options.error, groups=mine
+        )
+        found["others"].append(plain(one) | {"metric": DECISIONS})
+    if runs[0].task == "classification":
+        right = [choice[at] == outcomes.y for choice in chosen]
+        found["decided"] = {
+            "both": int((right[0] & right[1]).sum()),
+            "baseline_only": int((right[0] & ~right[1]).sum()),
+            "candidate_only": int((right[1] & ~right[0]).sum()),
+            "neither": int((~right[0] & ~right[1]).sum()),
+        }
+    return found
+
+
+def plain(found: RowDifference) -> dict[str, Any]:
+    """As values for JSON."""
+    return asdict(found) | {
+        "interval": [found.interval.low, found.interval.high],
+        "narrow": [found.narrow.low, found.narrow.high],
+        "mean": found.interval.mean,
+        "standard_error": found.interval.standard_error,
+        "method": found.interval.method,
+        "level": found.interval.level,
+    }
+
+
+def _apart(answers: list[np.ndarray], chosen: list[np.ndarray]) -> np.ndarray:
+    """Per row by how much the two differ: half the sum over classes, or the distance of values."""
+    if answers[0].ndim == 1:
+        return np.abs(answers[1] - answers[0])
+    return np.abs(answers[1] - answers[0]).sum(axis=1) / 2
+
+
+def disagreements(
+    runs: list[TableRun], frame: pd.DataFrame, answers: list[np.ndarray], outcomes: Outcomes | None
+) -> pd.DataFrame:
+    """The rows on which the two decide differently, or whose values are farthest apart: for people to look at.
+
+    The farthest apart first, at most :data:`MOST_LISTED`: row number from 1, both answers, what came out, all cells.
+    """
+    chosen = [decisions(run, each) for run, each in zip(runs, answers, strict=True)]
+    apart = _apart(answers, chosen)
+    classes = runs[0].task == "classification"
+    rows = np.flatnonzero(chosen[0] != chosen[1]) if classes else np.arange(len(apart))
+    rows = rows[np.argsort(-apart[rows], kind="stable")][:MOST_LISTED]
+    labels = np.array(runs[0].labels, dtype=object)
+    columns: dict[str, Any] = {"row": rows + 1}
+    for name, choice, each in zip(("baseline", "candidate"), chosen, answers, strict=True):
+        columns[name] = labels[choice[rows]] if classes else each[rows]
+        if classes and len(labels) == 2:
+            columns[f"{name}: probability of {labels[1]}"] = each[rows, 1]
+        elif classes:
+            columns[f"{name}: probability"] = each[rows, choice[rows]]
+    if outcomes is not None:
+        y = np.full(len(frame), np.nan)
+        y[outcomes.known] = outcomes.y
+        columns["came out"] = ["" if np.isnan(value) else labels[int(value)] if classes else value for value in y[rows]]
+    listed = pd.DataFrame(columns)
+    cells = frame.iloc[rows].reset_index(drop=True)
+    cells.columns = pd.Index([name if name not in listed.columns else f"{name} (column)" for name in cells.columns])
+    return pd.concat([listed, cells], axis=1)
