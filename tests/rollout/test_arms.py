@@ -80,6 +80,7 @@ def test_a_walk_without_drift_crosses_the_boundary_no_more_often_than_promised()
 
 
 def test_a_sequence_waits_for_enough_cases() -> None:
+    assert np.isinf(sequence(rows(np.zeros(0)), rows(np.ones(500)), 0.05, 1000).standard_error)
     few = sequence(rows(np.zeros(10)), rows(np.ones(10), first=100), 0.05, 1000)
     assert np.isinf(few.high)
     rare = sequence(

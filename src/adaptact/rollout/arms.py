@@ -37,11 +37,13 @@ class Arm:
 
     @property
     def mean(self) -> float:
-        return float(self.values.mean())
+        return float(self.values.mean()) if len(self.values) else float("nan")
 
     @property
     def squared_error(self) -> float:
         """Variance of the mean: of sums within units, so that rows of one unit may depend on each other."""
+        if not len(self.values):
+            return float("inf")
         deviations = self.values - self.mean
         sums = np.bincount(np.unique(self.units, return_inverse=True)[1], weights=deviations)
         n = len(sums)
