@@ -144,11 +144,18 @@ INLINE Sums slopes(float g, float x, Scalars of, float& grad_x) {
 struct Parameters {
   const float *alpha, *beta, *gamma;
   bool bounded, swapped;
-  INLINE Scalars at(int64_t c) const {  // without branches, for loops over channels
-    const float low = bounded ? 0.0f : -INFINITY, high = bounded ? 1.0f : INFINITY;
-    const float a = alpha[c] < low ? low : alpha[c], weight = a > high ? high : a;
-    return {(swapped ? 1.0f : 0.0f) + (swapped ? -1.0f : 1.0f) * weight, beta[c], gamma[c]};
+  std::vector<float> weights(int64_t channels) const {  // of the first function, once per channel and not per element
+    std::vector<float> found(alpha, alpha + channels);
+    for (float& a : found) {
+      if (bounded) a = a < 0.0f ? 0.0f : a > 1.0f ? 1.0f : a;
+      if (swapped) a = 1.0f - a;
+    }
+    return found;
   }
+};
+struct PerChannel {
+  const float *weight, *beta, *gamma;
+  INLINE Scalars at(int64_t c) const { return {weight[c], beta[c], gamma[c]}; }
 };
 
 struct Shape {  // (outer, channels, inner), dense
@@ -165,10 +172,12 @@ inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 template <class Body>
 void for_each(Shape shape, Parameters of, Body shared) {
   const int64_t channels = shape.channels, inner = shape.inner, per_row = shape.per_row(), pieces = shape.pieces();
+  const std::vector<float> weights = of.weights(channels);
+  const PerChannel all{weights.data(), of.beta, of.gamma};
 #pragma omp parallel for schedule(static) num_threads(shape.threads) if (shape.threads > 1)
   for (int64_t piece = 0; piece < pieces; ++piece) {
     const Body body = shared;
-    const Parameters mine = of;
+    const PerChannel mine = all;
     if (shape.last()) {
       for (int64_t row = piece * ROWS; row < smaller((piece + 1) * ROWS, shape.outer); ++row) {
 #pragma omp simd
@@ -190,10 +199,12 @@ void sum_each(Shape shape, Parameters of, float* sums, Body shared) {
   const int64_t channels = shape.channels, inner = shape.inner, per_row = shape.per_row(), pieces = shape.pieces();
   const int64_t width = shape.last() ? 3 * channels : 3;
   std::vector<float> partial(pieces * width, 0.0f);
+  const std::vector<float> weights = of.weights(channels);
+  const PerChannel all{weights.data(), of.beta, of.gamma};
 #pragma omp parallel for schedule(static) num_threads(shape.threads) if (shape.threads > 1)
   for (int64_t piece = 0; piece < pieces; ++piece) {
     const Body body = shared;
-    const Parameters mine = of;
+    const PerChannel mine = all;
     float* __restrict into = partial.data() + piece * width;
     if (shape.last()) {
       float *__restrict alpha = into, *__restrict beta = into + channels, *__restrict gamma = into + 2 * channels;

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from adaptact import config, data
 from adaptact.activations import ACTIVATIONS
-from adaptact.benchmark.loops import bare, watched
+from adaptact.benchmark.loops import bare, lightning_alone, watched
 from adaptact.benchmark.measuring import Figure, compared
 from adaptact.benchmark.options import Benchmark
 from adaptact.errors import ConfigError
@@ -135,6 +135,8 @@ def loop(options: Benchmark, device: str, threads: int) -> Iterator[Figure]:
         settings = partial(settings_of, "sgblend", model, trainer=trainer, data=given)
         arms = {
             "bare loop": partial(bare, settings(), prepared, device),
+            "with clipping and schedule": partial(bare, settings(), prepared, device, recipe=True),
+            "Lightning alone": partial(lightning_alone, settings(), prepared, device),
             "train": partial(watched, settings(), prepared),
         }
         for arm in arms.values():
