@@ -124,6 +124,11 @@ struct Sums { float alpha, beta, gamma; };      // what one element adds to thei
 // y = f(x), and for the gradient g at y: that at x, and the terms of the scalars' gradients.
 template <int form>
 INLINE float value(float x, Scalars of) {
+  if (form == NONE) {  // two short divisions run beside each other, where the product of both waits for everything
+    const float z = of.beta * LOG2E * x, e = exp2_negative(minus_abs(z)), r = 1.0f / (1.0f + e);
+    const float phi = normal(x, bell(x), 1.0f / (1.0f + 0.34f * std::fabs(x)));
+    return x * (phi + of.alpha * ((z < 0 ? e * r : r) - phi)) - of.alpha * of.gamma;
+  }
   const At here = at<form>(x, of.beta);
   const float sswish = x * here.swish.s - of.gamma;
   return form == ABSENT ? sswish : of.alpha * sswish + (1.0f - of.alpha) * here.gelu;
