@@ -24,6 +24,8 @@ Scalar = Tensor | float
 APPROXIMATIONS = ("none", "tanh", "sigmoid")
 ABU_MODES = ("unrestricted", "normalized", "absnormed", "clipped", "softmax")
 SIGMOID_GELU_SLOPE = 1.702
+LARGE = 2**18  # elements from which operators without a kernel go piece by piece
+PIECE = 2**17  # elements of a piece, per thread: docs/benchmarks.md has the choice
 
 
 def _widen(x: Tensor) -> Tensor:
@@ -94,6 +96,47 @@ def _transformed() -> bool:
     )
 
 
+def _rows_per_piece(x: Tensor, parameters: tuple[Tensor, ...]) -> int | None:
+    """How many rows (of the first dimension) operators take at once, so that what lies between them stays in a cache.
+
+    A large tensor goes through memory once for every operator, and its temporaries cost the system's clearing of new
+    pages: piece by piece the same operators take about half the time. None: all at once.
+    """
+    if not kernels.plain(x) or x.dim() < 2 or x.numel() < LARGE:  # in this order: an export has no sizes to ask for
+        return None
+    if any(p.numel() > 1 and p.dim() >= x.dim() and p.shape[0] > 1 for p in parameters):
+        return None  # they differ by row
+    return max(1, PIECE * torch.get_num_threads() * len(x) // x.numel())
+
+
+def _forward_in_pieces(function: Callable[[Tensor], Tensor], x: Tensor, *parameters: Tensor) -> Tensor:
+    rows = _rows_per_piece(x, parameters)
+    if rows is None:
+        return function(x)
+    y = torch.empty_like(x)
+    for piece, into in zip(x.split(rows), y.split(rows)):
+        into.copy_(function(piece))
+    return y
+
+
+def _backward_in_pieces(
+    function: Callable[[Tensor, Tensor], tuple[Tensor | None, ...]], grad: Tensor, x: Tensor, *parameters: Tensor
+) -> tuple[Tensor | None, ...]:
+    """``function``: gradient and input to the input's gradient and those of the parameters, which add up."""
+    rows = None if torch.is_grad_enabled() else _rows_per_piece(x, parameters)
+    if rows is None:
+        return function(grad, x)
+    grad_x, needed = torch.empty_like(x), True
+    parts: list[list[Tensor | None]] = []
+    for g, piece, into in zip(grad.split(rows), x.split(rows), grad_x.split(rows)):
+        of_piece, *more = function(g, piece)
+        parts.append(more)
+        if needed := of_piece is not None:
+            into.copy_(of_piece)
+    sums = [None if each[0] is None else torch.stack(each).sum(0) for each in zip(*parts)]  # type: ignore[arg-type]
+    return (grad_x if needed else None, *sums)
+
+
 class _Swish(torch.autograd.Function):
     generate_vmap_rule = True
 
@@ -102,9 +145,13 @@ class _Swish(torch.autograd.Function):
         offset = torch.zeros_like(beta) if gamma is None else gamma
         if (done := kernels.forward(x, (beta, beta, offset), "absent")) is not None:
             return done
-        wide = _widen(x)
-        y = wide * torch.sigmoid(beta * wide)
-        return (y if gamma is None else y - gamma).to(x.dtype)
+
+        def operators(x: Tensor) -> Tensor:
+            wide = _widen(x)
+            y = wide * torch.sigmoid(beta * wide)
+            return (y if gamma is None else y - gamma).to(x.dtype)
+
+        return _forward_in_pieces(operators, x, beta, offset)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -117,13 +164,17 @@ class _Swish(torch.autograd.Function):
         offset = torch.zeros_like(beta) if gamma is None else gamma
         if (done := kernels.backward(grad, x, (beta, beta, offset), "absent")) is not None:
             return done[0], done[2], done[3] if need_gamma else None
-        wide, g = _widen(x), _widen(grad)
-        s = torch.sigmoid(beta * wide)
-        x_slope = wide * s * (1 - s)  # first times s, so that a huge input never meets its own square
-        grad_x = (g * (s + beta * x_slope)).to(x.dtype) if need_x else None
-        grad_beta = _reduce(g * (wide * x_slope), beta) if need_beta else None
-        grad_gamma = _reduce(-g, gamma) if need_gamma else None
-        return grad_x, grad_beta, grad_gamma
+
+        def operators(grad: Tensor, x: Tensor) -> tuple[Tensor | None, ...]:
+            wide, g = _widen(x), _widen(grad)
+            s = torch.sigmoid(beta * wide)
+            x_slope = wide * s * (1 - s)  # first times s, so that a huge input never meets its own square
+            grad_x = (g * (s + beta * x_slope)).to(x.dtype) if need_x else None
+            grad_beta = _reduce(g * (wide * x_slope), beta) if need_beta else None
+            grad_gamma = _reduce(-g, gamma) if need_gamma else None
+            return grad_x, grad_beta, grad_gamma
+
+        return _backward_in_pieces(operators, grad, x, beta, offset)
 
 
 class _SGBlend(torch.autograd.Function):
@@ -135,10 +186,14 @@ class _SGBlend(torch.autograd.Function):
     ) -> Tensor:
         if (done := kernels.forward(x, (alpha, beta, gamma), approximate, bounded)) is not None:
             return done
-        wide = _widen(x)
         weight = alpha.clamp(0.0, 1.0) if bounded else alpha
-        swish_part = wide * torch.sigmoid(beta * wide)
-        return (weight * (swish_part - gamma) + (1 - weight) * _gelu(wide, approximate)).to(x.dtype)
+
+        def operators(x: Tensor) -> Tensor:
+            wide = _widen(x)
+            swish_part = wide * torch.sigmoid(beta * wide)
+            return (weight * (swish_part - gamma) + (1 - weight) * _gelu(wide, approximate)).to(x.dtype)
+
+        return _forward_in_pieces(operators, x, alpha, beta, gamma)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -151,21 +206,27 @@ class _SGBlend(torch.autograd.Function):
         if (done := kernels.backward(grad, x, (alpha, beta, gamma), ctx.approximate, ctx.bounded)) is not None:
             return (*done, None, None)
         need_x, need_alpha, need_beta, need_gamma = ctx.needs_input_grad[:4]
-        wide, g = _widen(x), _widen(grad)
         weight = alpha.clamp(0.0, 1.0) if ctx.bounded else alpha
-        s = torch.sigmoid(beta * wide)
-        x_slope = wide * s * (1 - s)
-        grad_x = grad_alpha = grad_beta = grad_gamma = None
-        if need_x:
-            of_gelu = _gelu_backward((1 - weight) * g, wide, ctx.approximate)
-            grad_x = (weight * (g * (s + beta * x_slope)) + of_gelu).to(x.dtype)
-        if need_alpha:
-            grad_alpha = _reduce(g * (wide * s - gamma - _gelu(wide, ctx.approximate)), alpha)
-            grad_alpha = _inward(grad_alpha, alpha, 0.0, 1.0) if ctx.bounded else grad_alpha
-        if need_beta:
-            grad_beta = _reduce(weight * (g * (wide * x_slope)), beta)
-        if need_gamma:
-            grad_gamma = _reduce(-weight * g, gamma)
+
+        def operators(grad: Tensor, x: Tensor) -> tuple[Tensor | None, ...]:
+            wide, g = _widen(x), _widen(grad)
+            s = torch.sigmoid(beta * wide)
+            x_slope = wide * s * (1 - s)
+            grad_x = grad_alpha = grad_beta = grad_gamma = None
+            if need_x:
+                of_gelu = _gelu_backward((1 - weight) * g, wide, ctx.approximate)
+                grad_x = (weight * (g * (s + beta * x_slope)) + of_gelu).to(x.dtype)
+            if need_alpha:
+                grad_alpha = _reduce(g * (wide * s - gamma - _gelu(wide, ctx.approximate)), alpha)
+            if need_beta:
+                grad_beta = _reduce(weight * (g * (wide * x_slope)), beta)
+            if need_gamma:
+                grad_gamma = _reduce(-weight * g, gamma)
+            return grad_x, grad_alpha, grad_beta, grad_gamma
+
+        grad_x, grad_alpha, grad_beta, grad_gamma = _backward_in_pieces(operators, grad, x, alpha, beta, gamma)
+        if ctx.bounded and grad_alpha is not None:
+            grad_alpha = _inward(grad_alpha, alpha, 0.0, 1.0)
         return grad_x, grad_alpha, grad_beta, grad_gamma, None, None
 
 

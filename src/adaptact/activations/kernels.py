@@ -192,7 +192,7 @@ def _ready(x: Tensor) -> bool:
     return _library is not None
 
 
-def _plain(x: Tensor) -> bool:
+def plain(x: Tensor) -> bool:
     """Whether ``x`` is memory to read now, and nothing records what is done with it."""
     return (
         type(x) is Tensor
@@ -263,7 +263,7 @@ def forward(x: Tensor, scalars: tuple[Tensor, Tensor, Tensor], form: str, bounde
         form: of GELU; "absent" for SSwish, which has no alpha.
         bounded: clamp alpha to [0, 1].
     """
-    if not _plain(x) or (shape := _shape(x, scalars)) is None or not _ready(x):
+    if not plain(x) or (shape := _shape(x, scalars)) is None or not _ready(x):
         return None
     assert _library is not None
     y = torch.empty_like(x)
@@ -278,7 +278,7 @@ def backward(
     """Gradients of ``x`` and of alpha, beta and gamma, each in its shape; None where that takes operators."""
     if _library is None or torch.is_grad_enabled():  # then the backward pass itself is to be differentiated
         return None
-    if not _plain(grad) or not _plain(x) or grad.dtype != x.dtype or (shape := _shape(x, scalars)) is None:
+    if not plain(grad) or not plain(x) or grad.dtype != x.dtype or (shape := _shape(x, scalars)) is None:
         return None
     grad, grad_x, sums = _like(x, grad), torch.empty_like(x), scalars[0].new_empty((3, shape[1]))
     pointers = grad.data_ptr(), x.data_ptr(), grad_x.data_ptr(), sums.data_ptr()
@@ -292,7 +292,7 @@ def pair(x: Tensor, alpha: Tensor, first: str, second: str) -> Tensor | None:
     None where that takes operators.
     """
     scalars = alpha, alpha, alpha
-    if not _plain(x) or (shape := _shape(x, scalars)) is None or not _ready(x):
+    if not plain(x) or (shape := _shape(x, scalars)) is None or not _ready(x):
         return None
     assert _library is not None
     y = torch.empty_like(x)
@@ -306,7 +306,7 @@ def pair_backward(grad: Tensor, x: Tensor, alpha: Tensor, first: str, second: st
     scalars = alpha, alpha, alpha
     if _library is None or torch.is_grad_enabled():
         return None
-    if not _plain(grad) or not _plain(x) or grad.dtype != x.dtype or (shape := _shape(x, scalars)) is None:
+    if not plain(grad) or not plain(x) or grad.dtype != x.dtype or (shape := _shape(x, scalars)) is None:
         return None
     grad, grad_x, sums = _like(x, grad), torch.empty_like(x), alpha.new_empty((3, shape[1]))
     which = PAIRED[first], PAIRED[second], x.dtype == torch.bfloat16
