@@ -206,6 +206,36 @@ def test_monitor_takes_texts_and_pictures(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_monitor_knows_from_a_backtest_what_waiting_costs(tmp_path: Path) -> None:
+    """The direction that decides turns within a year: a model ages fast, and an old one is due."""
+    random = np.random.default_rng(0)
+    share, x = np.arange(1600) / 1200, random.normal(size=(1600, 2))
+    lean = x[:, 0] * np.cos(2.5 * share) + x[:, 1] * np.sin(2.5 * share) + random.normal(0, 0.3, 1600)
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.floor(share * 360), unit="D")
+    frame = pd.DataFrame({"day": days.strftime("%Y/%m/%d"), "a": x[:, 0], "b": x[:, 1]})
+    frame["late"] = np.where(lean > 0, "yes", "no")
+    frame[:1200].to_csv(tmp_path / "past.csv", index=False)
+    data = ["data=table", f"data.path={tmp_path / 'past.csv'}", "data.target=late", "data.time=day", *SMALL]
+    data = [*[word for word in data if "max_epochs" not in word], "trainer.max_epochs=12", "optimizer.lr=0.01"]
+    value = ["value.cost_fp=10", "value.cost_fn=20", "value.decisions_per_year=1e5", "value.retraining_cost=500"]
+    words = ["activations=sgblend", "seeds=2", "windows=8", f"output_dir={tmp_path / 'back'}", *value, *data]
+    tested = last(adaptact("backtest", *(word for word in words if not word.startswith("references"))))
+    run = last(adaptact("train", *data, "activation=sgblend", f"output_dir={tmp_path / 'train'}"))
+    out = [f"run={run}", f"output_dir={tmp_path / 'watched'}", f"backtest={tested}"]
+    frame[1300:].drop(columns="late").to_csv(tmp_path / "new.csv", index=False)
+    found = report(last(adaptact("monitor", *out, f"input={tmp_path / 'new.csv'}", code=4)), "monitor")
+    ageing = found["ageing"]
+    assert found["reasons"] == ["age"]
+    assert ageing["days"] > ageing["best_days"] > 0
+    assert ageing["per_month"] > 0
+    assert (
+        "Waiting another 30 days costs about"
+        in (last_page := next((tmp_path / "watched").rglob("monitor.md"))).read_text()
+    )
+    assert last_page.parent.name == "batch0001"
+
+
+@pytest.mark.slow
 def test_what_a_person_can_do_wrong(runs: tuple[str, str], tmp_path: Path) -> None:
     good = tmp_path / "rows.csv"
     orders(100, 6).to_csv(good, index=False)

@@ -63,7 +63,7 @@ def test_categories_are_pearsons() -> None:
 def test_a_category_that_training_has_not_is_named_and_counted() -> None:
     known = profile_column(pd.Series(["a"] * 500 + ["b"] * 500), WORD)
     found = column_tests(known, pd.Series(["a"] * 50 + ["new"] * 30, name="x"), WORD)[0]
-    assert found.examples == ("new (30)",)
+    assert (found.examples, found.unseen) == (("new (30)",), 30 / 80)
     assert found.p < 1e-6
 
 

@@ -144,7 +144,7 @@ def row_of(test: Found, say: Say, *, all_of_them: bool = False) -> dict[str, str
     share = test["kind"] in SHARES
     what = say(f"kind_{test['kind']}")
     if test["examples"]:
-        what += f" ({say('unseen', examples=', '.join(test['examples']))})"
+        what += f" ({say('unseen', share=percent(test['unseen']), examples=', '.join(test['examples']))})"
     row = {
         say("column"): test["name"] or "-",
         say("what"): what,

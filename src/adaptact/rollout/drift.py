@@ -30,7 +30,7 @@ class Test:
         expected: the same of the training where it is a share.
         p: without a change, as likely or likelier.
         psi: population stability index, where there is one.
-        examples: categories that the training has not.
+        unseen: share of cells with a category that the training has not; examples: the most frequent of these.
     """
 
     kind: Kind
@@ -39,6 +39,7 @@ class Test:
     expected: float | None
     p: float
     psi: float | None = None
+    unseen: float = 0.0
     examples: tuple[str, ...] = ()
 
 
@@ -123,7 +124,8 @@ def categories_test(known: dict[str, Any], cells: pd.Series, index: float | None
     distance = float(np.abs(shares[0] - shares[1]).sum() / 2)
     name = str(cells.name)
     examples = tuple(f"{label} ({count})" for label, count in list(strange.items())[:MOST_NAMED])
-    return [Test("distribution", name, distance, None, p, index, examples)]
+    share = sum(strange.values()) / len(present)
+    return [Test("distribution", name, distance, None, p, index, share, examples)]
 
 
 def sample_test(kind: Kind, name: str, before: np.ndarray, now: np.ndarray) -> Test:
