@@ -20,8 +20,10 @@ from sklearn.impute import SimpleImputer
 from skops import io as skops_io
 
 from adaptact import config
-from adaptact.data import load
+from adaptact.data import load, preparation
 from adaptact.data.preparation import TablePreparation
+from adaptact.data.reading import Format
+from adaptact.data.roles import Column, Roles
 from adaptact.errors import DataError
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -155,3 +157,32 @@ def test_a_damaged_or_missing_file_of_a_preparation_is_a_data_error(
         (saved / file).write_bytes(content)
     with pytest.raises(DataError, match=re.escape(str(saved))):
         TablePreparation.load(saved)
+
+
+def test_of_a_very_large_table_some_rows_are_learned_from_and_no_category_is_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frame = pd.DataFrame({"x": np.arange(1000.0), "word": ["a"] * 1000, "seldom": np.ones(1000)})
+    frame.loc[501, "word"], frame.loc[503, "seldom"] = "b", np.nan
+    roles = Roles([Column("x", "numeric"), Column("word", "categorical"), Column("seldom", "numeric")])
+    monkeypatch.setattr(preparation, "MOST_ROWS", 100)
+    some = preparation.some_rows(frame, roles)
+    assert 100 <= len(some) <= 103
+    assert {501, 503} <= set(some.index)
+    assert some["x"].median() == pytest.approx(frame["x"].median(), abs=5)
+    monkeypatch.setattr(preparation, "MOST_ROWS", 1000)
+    assert preparation.some_rows(frame, roles) is frame
+
+
+def test_rows_are_transformed_piece_by_piece_as_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pd.DataFrame({"x": np.random.default_rng(0).normal(size=250), "word": ["a", "b", "a", "c", "d"] * 50})
+    frame.loc[7, "x"] = np.nan
+    roles = Roles([Column("x", "numeric"), Column("word", "categorical")])
+    options = config.Table(name="table", path="t.csv", target="y")
+    fitted = TablePreparation.fit(
+        frame[frame.word != "d"], roles, options, Format(), labels=[], task="regression", center=0.0, scale=1.0
+    )
+    whole = fitted.transform(frame)
+    monkeypatch.setattr(preparation, "PIECE", 60)
+    assert torch.equal(fitted.transform(frame), whole)
+    assert fitted.transform(frame.iloc[:0]).shape == (0, whole.shape[1])

@@ -118,15 +118,16 @@ def test_rows_as_they_stand_in_the_file_are_prepared_as_those_that_were_split(tm
     frame.to_csv(tmp_path / "t.csv", index=False, sep=";")
     options = config.Table(name="table", path=str(tmp_path / "t.csv"), target="y", categorical=["stufe"])
     raw = read_and_split(options)
+    frames = dict(raw.frames)  # which are used up
     data = prepare(raw, options)
     assert isinstance(data.preparation, TablePreparation)
     data.preparation.save(tmp_path / "kept")
     kept = TablePreparation.load(tmp_path / "kept")
     whole = kept.transform(frame.replace("", np.nan))
     for part, x in ((part, data.parts[part].x) for part in data.parts):
-        assert torch.equal(kept.transform(raw.frames[part]), x)
+        assert torch.equal(kept.transform(frames[part]), x)
         assert {tuple(row) for row in x.tolist()} <= {tuple(row) for row in whole.tolist()}
-    assert kept.profile == profile(raw.frames["train"], raw.roles)
+    assert kept.profile == profile(frames["train"], raw.roles)
     assert all(
         value < 0.25
         for name in raw.roles.used

@@ -263,9 +263,9 @@ def _noise(raw: Raw) -> list[Finding]:
     """Rows with the same inputs and different labels."""
     if raw.task == "regression":
         return []
-    whole = pd.concat(raw.frames.values(), ignore_index=True)[raw.roles.used]
+    hashes = [pd.util.hash_pandas_object(frame[raw.roles.used], index=False) for frame in raw.frames.values()]
     y = pd.Series(np.concatenate(list(raw.y.values())))
-    labels = y.groupby(pd.util.hash_pandas_object(whole, index=False).to_numpy()).agg(["nunique", "size"])
+    labels = y.groupby(np.concatenate(hashes)).agg(["nunique", "size"])
     count = int(labels.loc[labels["nunique"] > 1, "size"].sum())
     if not count:
         return []

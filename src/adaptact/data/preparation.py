@@ -28,6 +28,8 @@ from adaptact.layouts import Columns
 SCHEMA = 2
 TRUSTED = ["numpy.dtype"]  # beyond what skops trusts by itself; a description of numbers, it runs nothing
 PIECES = 48  # of a piecewise-linear embedding
+PIECE = 100_000  # rows that are transformed at once
+MOST_ROWS = 200_000  # of which a preparation learns: more would change no quantile by a thousandth
 
 
 @dataclass
@@ -55,8 +57,11 @@ class TablePreparation:
     def fit(
         cls, frame: pd.DataFrame, roles: Roles, options: config.Table, form: Format, **target: Any
     ) -> TablePreparation:
-        """Learn from the training rows; ``target``: labels, task, center, scale."""
-        cells = to_cells(frame, roles, options.time)
+        """Learn from the training rows; ``target``: labels, task, center, scale.
+
+        Of a very large table from some of the rows: see :func:`some_rows`.
+        """
+        cells = to_cells(some_rows(frame, roles), roles, options.time)
         numeric = [name for name in cells.columns if cells[name].dtype == np.float64]
         categorical = [name for name in cells.columns if name not in numeric]
         scaler = StandardScaler()
@@ -92,12 +97,15 @@ class TablePreparation:
         )
 
     def transform(self, frame: pd.DataFrame) -> torch.Tensor:
-        """(rows, features) in float32: numbers, flags, codes."""
-        dense = self.transformer.transform(to_cells(frame, self.roles, self.time))
-        for place, cardinality in enumerate(self.cardinalities, start=dense.shape[1] - len(self.cardinalities)):
-            column = dense[:, place]
-            column[column < 0] = cardinality - 1
-        return torch.from_numpy(np.ascontiguousarray(dense, dtype=np.float32))
+        """(rows, features) in float32: numbers, flags, codes; piece by piece, as there are copies on the way."""
+        found = torch.empty(len(frame), self.width, dtype=torch.float32)
+        for start in range(0, len(frame), PIECE):
+            dense = self.transformer.transform(to_cells(frame.iloc[start : start + PIECE], self.roles, self.time))
+            for place, cardinality in enumerate(self.cardinalities, start=dense.shape[1] - len(self.cardinalities)):
+                column = dense[:, place]
+                column[column < 0] = cardinality - 1
+            found[start : start + PIECE] = torch.from_numpy(np.asarray(dense, dtype=np.float32))
+        return found
 
     @property
     def needed(self) -> list[str]:
@@ -157,6 +165,24 @@ class TablePreparation:
         records.write_json(folder / "columns.json", {"schema": SCHEMA, **plain})
 
 
+def some_rows(frame: pd.DataFrame, roles: Roles) -> pd.DataFrame:
+    """At most :data:`MOST_ROWS` rows, spread evenly, and beside them what must not be missed.
+
+    That is the first row of every category of every column, and the first one in which a column has no value.
+    """
+    if len(frame) <= MOST_ROWS:
+        return frame
+    chosen = np.zeros(len(frame), dtype=bool)
+    chosen[np.linspace(0, len(frame) - 1, MOST_ROWS).round().astype(np.int64)] = True
+    for name in roles.used:
+        blank = frame[name].isna().to_numpy()
+        if blank.any():
+            chosen[blank.argmax()] = True
+        if roles[name].role == "categorical":
+            chosen |= ~frame[name].duplicated().to_numpy()
+    return frame[chosen]
+
+
 def bin_edges(values: np.ndarray) -> list[float]:
     """Quantiles of a scaled column as edges for piecewise-linear embeddings, at least two and all different."""
     edges = np.unique(np.quantile(values, np.linspace(0, 1, PIECES + 1)).astype(np.float32))
@@ -194,4 +220,4 @@ def to_cells(frame: pd.DataFrame, roles: Roles, time: str | None) -> pd.DataFram
             cells[name] = numbers(given, column.decimal).to_numpy()
         else:
             cells[name] = texts(given).astype(object).where(given.notna(), "").to_numpy(dtype=object)
-    return pd.DataFrame(cells, index=frame.index)
+    return pd.DataFrame(cells, index=frame.index, copy=False)

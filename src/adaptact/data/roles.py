@@ -148,7 +148,8 @@ def as_roles(frame: pd.DataFrame, roles: Roles) -> pd.DataFrame:
             return dates(cells, column.format or "%Y-%m-%d")
         return texts(cells)
 
-    return pd.DataFrame({c.name: column(frame[c.name], c) for c in roles.columns}, index=frame.index)
+    # each column for itself: one block of all would be a second copy of a large table
+    return pd.DataFrame({c.name: column(frame[c.name], c) for c in roles.columns}, index=frame.index, copy=False)
 
 
 def _column(cells: pd.Series, name: str, given: str | None, decimal: str, options: config.Table) -> Column:

@@ -71,7 +71,7 @@ def load(options: config.Table) -> Prepared:
 
 
 def prepare(raw: Raw, options: config.Table) -> Prepared:
-    """Fit the preparation on the training part and bring all parts through it.
+    """Fit the preparation on the training part and bring all parts through it; the frames of ``raw`` are used up.
 
     Raises:
         DataError: numbers beyond what can be scaled.
@@ -82,10 +82,11 @@ def prepare(raw: Raw, options: config.Table) -> Prepared:
     preparation = TablePreparation.fit(
         raw.frames["train"], raw.roles, options, raw.form, labels=raw.labels, task=raw.task, center=center, scale=scale
     )
+    groups = groups_of(raw.frames["test"], options.group)
     parts = {}
     for part in KEYS:
         y = values(raw.y[part], center, scale) if raw.task == "regression" else classes(raw.y[part])
-        parts[part] = Part(preparation.transform(raw.frames[part]), y)
+        parts[part] = Part(preparation.transform(raw.frames.pop(part)), y)
     for tensors in parts.values():
         columns = dict(
             zip([*preparation.numeric, options.target], [*tensors.x.T[: len(preparation.numeric)], tensors.y])
@@ -107,7 +108,7 @@ def prepare(raw: Raw, options: config.Table) -> Prepared:
         preparation,
         raw.notes,
         layout=preparation.layout,
-        test_groups=groups_of(raw.frames["test"], options.group),
+        test_groups=groups,
     )
 
 
@@ -130,7 +131,7 @@ def read_and_split(options: config.Table) -> Raw:
     task, labels, roles, form, notes = cells.task, cells.labels, cells.roles, cells.form, list(cells.notes)
     rows, more = split_table(cells.frame, cells.y, task, labels, options, roles)
     notes += more
-    frames = {part: cells.frame.iloc[index].reset_index(drop=True) for part, index in rows.items()}
+    frames = cut(cells.frame, rows)
     ys = {part: cells.y[index] for part, index in rows.items()}
     like_first = replace(options, header="true" if form.header else "false")
     for part in ("val", "test"):
@@ -141,6 +142,20 @@ def read_and_split(options: config.Table) -> Raw:
     notes.append(f"{Path(options.path).name} was read as {form}")
     digest = sha256(Path(options.path)) if len(given) == 1 else digest_of(given)
     return Raw(task, labels, frames, ys, roles, form, digest, notes)
+
+
+def cut(frame: pd.DataFrame, rows: dict[str, np.ndarray]) -> dict[str, pd.DataFrame]:
+    """The rows of each part; ``frame`` is used up column by column, so that a large table is not there twice."""
+    columns: dict[str, dict[str, pd.Series]] = {part: {} for part in rows}
+    names = list(frame.columns)
+    for name in names:
+        cells = frame.pop(name)
+        for part, index in rows.items():
+            columns[part][name] = cells.iloc[index].reset_index(drop=True)
+    return {
+        part: pd.DataFrame(found, index=pd.RangeIndex(len(rows[part])), columns=names, copy=False)
+        for part, found in columns.items()
+    }
 
 
 def located(options: config.Table) -> config.Table:
