@@ -11,7 +11,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "shadow_equivalent": (
         "No difference that matters: {metric} {mean} ({narrow}), inside {margin} on both sides, on the same {rows} rows.",
-        "意味のある差はありません。同じ{rows}行で、{metric}の差は{mean}（{narrow}）で、両側とも{margin}以内です。",
+        "同等：意味のある差はありません。同じ{rows}行で、{metric}の差は{mean}（{narrow}）で、両側とも基準の{margin}以内です。",
     ),
     "shadow_reject": (
         "{candidate} is worse: {metric} {mean} ({interval}) on the same {rows} rows. Keep {baseline}.",
@@ -20,12 +20,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "shadow_undecided": (
         "Not decided: {metric} {mean} ({interval}) on {rows} rows is neither clear nor clearly within {margin}. "
         "Collect more rows with outcomes.",
-        "まだ判断できません。{rows}行での{metric}の差{mean}（{interval}）は、明らかとも{margin}以内とも言えません。"
-        "結果の分かった行を増やしてください。",
+        "判断保留：{rows}行での{metric}の差{mean}（{interval}）は、明らかとも、基準の{margin}以内とも言い切れません。結果の分かった行を増やしてください。",
     ),
     "shadow_none": (
         "No outcomes yet: {rows} rows were scored by both, and nothing can be said about which is better.",
-        "結果がまだ分かりません。{rows}行を両方で採点しましたが、どちらが優れているかは言えません。",
+        "実際の結果がまだありません。{rows}行を両方のモデルで予測しましたが、どちらが優れているかは言えません。",
     ),
     "shadow_apart": (
         "They decide differently on {n} of {rows} rows ({share}); these are listed for people to look at.",
@@ -37,11 +36,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "shadow_groups": (
         "Rows of one {group} count as one piece of evidence: {n} of them.",
-        "同じ{group}の行はまとめて1つの証拠と数えます（{n}件）。",
+        "同じ{group}の行はまとめて1件と数えます（全{n}件）。",
     ),
     "method_bonett-price": (
         "exact McNemar test; interval of Bonett and Price",
-        "マクネマーの正確検定、ボネット＝プライスの区間",
+        "マクネマーの正確検定、ボネット・プライスの区間",
     ),
     "method_delong": ("DeLong", "デロング法"),
     "method_paired-t": ("paired t of the rows", "行の対応のあるt検定"),
@@ -56,7 +55,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "先頭の{n}行です。全列を含む一覧は disagreements.csv にあります。",
     ),
     "h_numbers": ("Numbers", "数値"),
-    "decisions": ("right decisions, by threshold", "しきい値による正しい判断"),
+    "decisions": ("right decisions, by threshold", "正しい判断の割合（しきい値で判断）"),
     "h_decisions": ("Who is right", "どちらが正しいか"),
     "both": ("both right", "両方正しい"),
     "baseline_only": ("only {baseline}", "{baseline}のみ"),
@@ -64,7 +63,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "neither": ("neither", "両方誤り"),
     "better_positive": (
         "A difference is candidate minus baseline; positive is better, also where less of the metric is better.",
-        "差は候補から現行を引いたものです。小さいほど良い指標でも、正の値は改善を意味します。",
+        "差は候補から現行を引いた値です。小さいほど良い指標では符号を逆にしているため、正の値は常に改善を意味します。",
     ),
     # A/B test: plan
     "plan_title": ("Plan of the test {name}", "テスト「{name}」の計画"),
@@ -72,10 +71,13 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "One look at the end: {rows} rows, {weeks} weeks at {per_week} rows a week{until}.",
         "終了時に1回だけ判定する場合：{rows}行、週{per_week}行なら{weeks}週間です{until}。",
     ),
-    "plan_until": ("; not to be decided before {until}", "。{until}より前には判定しません"),
+    "plan_until": (
+        "; decided at that number of rows or on {until}, whichever comes first",
+        "。この行数に達した時点、または{until}の早い方で判定します",
+    ),
     "plan_valid": (
         "Looking every day (method=always_valid): {weeks} weeks for the same power, at worst; less where the difference is larger.",
-        "毎日確認する場合（method=always_valid）：同じ検出力に最大{weeks}週間です。差が大きければ早く終わります。",
+        "毎日確認する場合（method=always_valid）：同じ検出力を得るまで、長くても{weeks}週間です。差がより大きければ早く終わります。",
     ),
     "plan_valid_long": (
         "Looking every day (method=always_valid) would take more than {weeks} weeks.",
@@ -101,11 +103,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "plan_gained": (
         "In the comparison {best} gained {gained} over {baseline} by this count.",
-        "比較では、{best}は{baseline}よりこの数え方で{gained}改善しました。",
+        "比較では、同じ数え方での{baseline}に対する{best}の改善は{gained}でした。",
     ),
     "plan_groups": (
         "Rows of one customer or machine are alike: if several rows share one (group=), count those, not rows.",
-        "同じ顧客や機械の行は似ています。複数の行が同じ対象に属するとき（group=）は、行ではなく対象を数えてください。",
+        "同じ顧客や機械の行は似ています。1つの顧客や機械に複数の行があるとき（group=）は、行数ではなく顧客や機械の数で計画してください。",
     ),
     "c_power": (
         "Power against duration: chance that a difference of {smallest} has been shown.",
@@ -120,12 +122,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "results_invalid": (
         "The test is not valid: {baseline} and {candidate} cases, but {share} should be the candidate's (p = {p}). Something "
         "decides who is logged: find it first. No difference is shown.",
-        "テストは無効です。件数は現行{baseline}、候補{candidate}ですが、候補は{share}のはずです（p = {p}）。"
-        "記録される対象に偏りがあります。先に原因を調べてください。差は表示しません。",
+        "テストは無効です。件数は現行{baseline}、候補{candidate}で、候補の割合は{share}のはずでした（p = {p}）。記録される対象に偏りがあります。先に原因を調べてください。差は表示しません。",
     ),
     "results_before": (
         "Too early: a fixed test is decided once, at {end}. No difference is shown before, so that nobody acts on one.",
-        "まだ早すぎます。固定期間のテストは{end}に1回だけ判定します。それより前に差を見て判断しないよう、表示しません。",
+        "まだ早すぎます。固定（method=fixed）のテストの判定は1回だけで、その時期は{end}です。途中の差を見て行動しないよう、それまでは差を表示しません。",
     ),
     "end_both": ("{rows} cases or on {until}", "{rows}件に達した時点、または{until}"),
     "end_rows": ("{rows} cases", "{rows}件に達した時点"),
@@ -133,19 +134,19 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "results_few": ("Too early: fewer than 20 cases in an arm.", "まだ早すぎます。20件に満たない群があります。"),
     "results_adopt": (
         "Adopt the candidate: {mean} ({interval}), and no guardrail is broken.",
-        "候補を採用してください。差は{mean}（{interval}）で、守るべき条件も満たしています。",
+        "候補を採用してください。差は{mean}（{interval}）で、守るべき条件の違反もありません。",
     ),
     "results_equivalent": (
         "No difference that matters: {mean} ({narrow}), inside {margin} on both sides.",
-        "意味のある差はありません。差は{mean}（{narrow}）で、両側とも{margin}以内です。",
+        "同等：意味のある差はありません。差は{mean}（{narrow}）で、両側とも基準の{margin}以内です。",
     ),
     "results_reject": (
         "Keep the baseline: the candidate is worse, {mean} ({interval}).",
-        "現行を使い続けてください。候補の方が劣ります（{mean}、{interval}）。",
+        "現行を使い続けてください。候補の方が劣ります。差は{mean}（{interval}）です。",
     ),
     "results_undecided": (
         "Not decided: {mean} ({interval}).",
-        "まだ判断できません（{mean}、{interval}）。",
+        "判断保留：差は{mean}（{interval}）で、まだ判断できません。",
     ),
     "results_guardrail": (
         "Keep the baseline: a guardrail is broken ({names}). The outcome itself: {mean} ({interval}).",
@@ -153,11 +154,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "results_guardrail_open": (
         "Not decided: the outcome is better, {mean} ({interval}), but a guardrail may be broken or could not be checked ({names}).",
-        "まだ判断できません。結果は改善していますが（{mean}、{interval}）、守るべき条件が破られているか、確認できていません（{names}）。",
+        "判断保留：結果は改善していますが（{mean}、{interval}）、守るべき条件の中に、破られている可能性があるもの、または確認できなかったものがあります（{names}）。",
     ),
     "results_arms": (
         "{baseline} cases were served by the baseline, {candidate} by the candidate ({share} wanted; p = {p}).",
-        "現行が{baseline}件、候補が{candidate}件を担当しました（予定の割合{share}、p = {p}）。",
+        "現行が{baseline}件、候補が{candidate}件を担当しました（候補の予定割合{share}、p = {p}）。",
     ),
     "results_both": (
         "{n} cases are in both arms and were left out: find out how that can be.",
@@ -181,13 +182,13 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "not_shown": ("not shown", "示されず"),
     "too_few": ("too few cases", "件数不足"),
     # monitor
-    "monitor_title": ("Monitoring: batch {number}, {file}", "監視：バッチ{number}（{file}）"),
+    "monitor_title": ("Monitoring: batch {number}, {file}", "監視結果（バッチ{number}、{file}）"),
     "ok": ("ok", "正常"),
     "watch": ("watch", "要注意"),
     "retrain": ("retrain", "再学習"),
     "monitor_ok": (
         "OK: nothing in these {rows} rows differs from the training more than chance allows.",
-        "正常：この{rows}行に、偶然を超える学習時との違いはありません。",
+        "正常：この{rows}行には、偶然では説明できないような学習時との違いは見られません。",
     ),
     "monitor_watch": (
         "WATCH: {n} things differ from the training. That is a reason to look at the source and to collect outcomes, not yet to retrain.",
@@ -200,11 +201,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "monitor_also": ("{n} things differ from the training.", "学習時と異なる点が{n}件あります。"),
     "monitor_quality": (
         "RETRAIN: {metric} is {now} ({interval}), at the test it was {before}: a loss of {loss}, at least the margin of {margin}.",
-        "再学習：{metric}は{now}（{interval}）で、テスト時の{before}から{loss}悪化し、基準の{margin}以上です。",
+        "再学習：{metric}は{now}（{interval}）です。テスト時の{before}からの悪化は{loss}で、基準の{margin}以上です。",
     ),
     "monitor_age": (
         "RETRAIN: the model is {days} days old, and by the back-test retraining pays from {best} days on.",
-        "再学習：モデルは{days}日経過しています。バックテストによると{best}日以降は再学習が有利です。",
+        "再学習：このモデルは学習から{days}日経過しています。バックテストによると、{best}日以降は再学習した方が有利です。",
     ),
     "monitor_measured": (
         "{metric} is {now} ({interval}) on {rows} rows; at the test it was {before}. A loss of {margin} or more is not shown.",
@@ -212,7 +213,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "monitor_no_labels": (
         "Outcomes are not known: whether the model is still right cannot be said from its inputs. Give them later with labels=.",
-        "結果が分からないため、モデルが今も正しいかは入力だけでは言えません。後から labels= で与えてください。",
+        "実際の結果がまだないため、モデルが今も正しいかどうかは判断できません（入力だけでは分かりません）。結果が分かったら labels= で渡してください。",
     ),
     "monitor_few_labels": (
         "Only {n} outcomes are known: at least {least} are needed to judge.",
@@ -228,7 +229,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "monitor_power": (
         "So many rows show a shift of about {shift} standard deviations of a column (chance {power}); smaller ones can stay unseen.",
-        "この行数では、約{shift}標準偏差の変化を検出できます（確率{power}）。それより小さい変化は見逃すことがあります。",
+        "この行数では、列の値が標準偏差の約{shift}倍ずれていれば検出できます（確率{power}）。それより小さい変化は見逃すことがあります。",
     ),
     "monitor_power_none": (
         "So few rows show only gross changes.",
@@ -244,11 +245,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "ageing_lost": (
         "By the back-test a model of {days} days has lost about {lost} of {metric}.",
-        "バックテストによると、{days}日経過したモデルは{metric}を約{lost}失います。",
+        "バックテストによると、{days}日経過したモデルでは{metric}が約{lost}悪化しています。",
     ),
     "ageing_cost": (
         "Waiting another 30 days costs about {cost}; retraining pays from {best} days on ({range}).",
-        "あと30日待つ費用は約{cost}です。{best}日以降（{range}）は再学習が有利です。",
+        "再学習をさらに30日待つと、約{cost}の費用がかかります。再学習した方が有利になるのは{best}日以降（{range}）です。",
     ),
     "ageing_unknown": (
         "The age of the model is not known: the run was not split by time, or the batch has no such column.",
@@ -272,13 +273,13 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "h_sites": ("Where in the network the data is strange", "ネットワークのどこでデータが異質か"),
     "h_history": ("Batches so far", "これまでのバッチ"),
     "h_notes": ("How it was read", "読み込みについて"),
-    "h_reproduce": ("To repeat this", "再現方法"),
-    "kind_distribution": ("values are distributed differently", "分布が異なる"),
+    "h_reproduce": ("To repeat this", "再現の方法"),
+    "kind_distribution": ("distribution of values", "値の分布"),
     "kind_missing": ("missing cells", "欠損"),
-    "kind_range": ("beyond all of the training", "学習時の範囲外"),
+    "kind_range": ("values beyond all of the training", "学習時の範囲を超える値"),
     "kind_scores": ("the model's answers", "モデルの出力"),
     "kind_measure": ("inputs", "入力"),
-    "kind_site": ("inputs of a layer outside its range", "層の入力が範囲外"),
+    "kind_site": ("inputs of a layer outside its range", "層の入力のうち範囲外の割合"),
     "kind_calibration": ("more or less came true than was expected", "予測と実際のずれ"),
     "column": ("column", "列"),
     "what": ("what", "内容"),
@@ -289,11 +290,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "alarm": ("alarm", "警報"),
     "yes": ("yes", "あり"),
     "no": ("", ""),
-    "unseen": ("{share} not in the training: {examples}", "学習時になし{share}：{examples}"),
+    "unseen": ("{share} not in the training: {examples}", "学習時にない値{share}：{examples}"),
     "p_columns": (
         "now: of a distribution the largest difference in the share of rows below any value (of categories, the share that "
         "moved); else a share. PSI below 0.1 is little, above 0.25 much.",
-        "今回：分布では、ある値以下の行の割合の最大差（カテゴリでは移動した割合）。その他は割合。PSIは0.1未満なら小さく、0.25を超えると大きい変化です。",
+        "「今回」の値：分布では、ある値以下の行が占める割合を学習時と比べ、最も離れた所での差（カテゴリでは、構成比が移った分の合計）。その他は割合です。PSIは0.1未満なら小さな変化、0.25を超えると大きな変化です。",
     ),
     "p_sites": (
         "Share of each activation's inputs outside the range it was trained on (from the 0.1 to the 99.9 % quantile). The layers "
@@ -307,15 +308,15 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "c_history": ("The metric, and the largest PSI, by batch", "バッチごとの指標と最大PSI"),
     "c_calibration": (
         "Calibration: what was expected and what came",
-        "較正：予測した割合と実際の割合",
+        "較正（キャリブレーション）：予測した確率と実際の割合",
     ),
     "calibration": (
         "{came} came, {expected} were expected (calibration error {ece}).",
-        "実際は{came}、予測は{expected}でした（較正誤差{ece}）。",
+        "実際の割合は{came}、予測した確率の平均は{expected}でした（較正誤差{ece}）。",
     ),
     "site": ("layer", "層"),
-    "outside": ("outside now", "今回の範囲外"),
-    "outside_before": ("outside at the test", "テスト時の範囲外"),
+    "outside": ("outside now", "範囲外の割合（今回）"),
+    "outside_before": ("outside at the test", "範囲外の割合（テスト時）"),
     "batch": ("batch", "バッチ"),
     "file": ("file", "ファイル"),
     "status": ("status", "判定"),
@@ -335,7 +336,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "came_axis": ("came", "実際"),
     "input_axis": ("input", "入力"),
     "at_test": ("at the test", "テスト時"),
-    "limit": ("limit", "上限"),
+    "limit": ("limit", "限度"),
     "ratio": ("{ratio} times ({interval})", "{ratio}倍（{interval}）"),
     "days_from": ("{low} days or more", "{low}日以上"),
     "days_range": ("{low} to {high} days", "{low}～{high}日"),
