@@ -18,7 +18,7 @@ import torch
 
 from adaptact import config
 from adaptact.export.runs import TableRun
-from adaptact.rollout.arms import Arm, fixed_interval, sequence
+from adaptact.rollout.arms import Arm, exact_p, fixed_interval, sequence
 from adaptact.rollout.monitoring import Batch, answers_of, examine, status_of
 from adaptact.rollout.options import Monitor
 from adaptact.rollout.planning import Aim, of_rate, rows_needed
@@ -126,12 +126,13 @@ def arms(
     return candidate, draw.lognormal(0, 1, rows) + lift * candidate  # skewed
 
 
-def shown(candidate: np.ndarray, outcome: np.ndarray, method: str, planned: int) -> int:
-    """-1, 0 or 1: whether the interval excludes 0, and on which side."""
+def shown(candidate: np.ndarray, outcome: np.ndarray, method: str, planned: int, *, exact: bool = True) -> int:
+    """-1, 0 or 1: whether the interval excludes 0, and on which side; of a fixed test the exact p-value as well."""
     units = np.arange(len(outcome))
     parts = [Arm(outcome[candidate == arm], units[candidate == arm]) for arm in (False, True)]
     found = fixed_interval(*parts, 0.95) if method == "fixed" else sequence(*parts, 0.05, planned)
-    return int(found.low > 0) - int(found.high < 0)
+    side = int(found.low > 0) - int(found.high < 0)
+    return side if side and (method != "fixed" or not exact or exact_p(*parts) <= 0.05) else 0
 
 
 def error_rate(kind: str, method: str, per_day: int, count: int, *, looks: str, share: float = 0.5) -> float:
@@ -141,7 +142,7 @@ def error_rate(kind: str, method: str, per_day: int, count: int, *, looks: str, 
         draw = np.random.default_rng([4, number])
         candidate, outcome = arms(draw, per_day * DAYS, kind, 0.0, share)
         ends = [per_day * DAYS] if looks == "end" else [per_day * day for day in range(1, DAYS + 1)]
-        wrong += any(shown(candidate[:n], outcome[:n], method, per_day * DAYS) for n in ends)
+        wrong += any(shown(candidate[:n], outcome[:n], method, per_day * DAYS, exact=looks == "end") for n in ends)
     return wrong / count
 
 

@@ -10,6 +10,7 @@ from statsmodels.stats.power import NormalIndPower
 from adaptact.rollout.arms import (
     Arm,
     boundary,
+    exact_p,
     fixed_interval,
     mismatch_p,
     ratio_of_quantile,
@@ -135,6 +136,25 @@ def test_grouped_rare_outcomes_wait_too() -> None:
 
 def test_outcomes_that_are_all_the_same_say_nothing_of_their_spread() -> None:
     assert np.isinf(fixed_interval(rows(np.full(50, 3.0)), rows(np.full(50, 3.0), first=100), 0.95).high)
+
+
+def test_the_exact_p_value_is_fishers_and_scipys_permutation_test() -> None:
+    a, b = rows(np.repeat([1.0, 0.0], [10, 90])), rows(np.repeat([1.0, 0.0], [22, 78]), first=1000)
+    assert exact_p(a, b) == pytest.approx(stats.fisher_exact([[10, 90], [22, 78]]).pvalue)
+    random = np.random.default_rng(5)
+    x, y = random.lognormal(0, 1, 60), random.lognormal(0.35, 1, 40)
+
+    def welch(first: np.ndarray, second: np.ndarray, axis: int) -> np.ndarray:
+        return np.abs(stats.ttest_ind(first, second, equal_var=False, axis=axis).statistic)
+
+    reference = stats.permutation_test(
+        (y, x), welch, vectorized=True, n_resamples=9999, rng=random, alternative="greater"
+    )
+    assert exact_p(rows(x), rows(y, first=1000)) == pytest.approx(reference.pvalue, abs=0.04)
+    assert exact_p(Arm(np.tile(x, 3), np.tile(np.arange(60), 3)), rows(y, first=1000)) == pytest.approx(
+        exact_p(rows(x), rows(y, first=1000))
+    )
+    assert exact_p(rows(np.ones(30)), rows(np.ones(30), first=100)) == 1.0
 
 
 def test_latency_is_a_ratio_of_quantiles() -> None:

@@ -19,6 +19,7 @@ from adaptact.rollout.arms import (
     LEAST_UNITS,
     Arm,
     boundary,
+    exact_p,
     fixed_interval,
     mismatch_p,
     ratio_of_quantile,
@@ -212,6 +213,10 @@ def analyse(log: Log, options: Abtest, plan: dict[str, Any], today: date) -> dic
     found["difference"] = described(arms, wide, sign) | {"narrow": [narrow.low, narrow.high], "margin": margin}
     found["guardrails"] = guardrails(log, options, about)
     verdict = str(judge(wide, narrow, margin or 0.0, least=0.0))
+    if options.method == "fixed":
+        found["difference"]["p_value"] = exact_p(*arms)
+        if verdict in {"adopt", "reject"} and found["difference"]["p_value"] > options.error:
+            verdict = "undecided"  # an interval of skewed numbers or of a small arm can be too narrow
     reason = verdict
     if any(rail["broken"] for rail in found["guardrails"]):
         verdict, reason = "reject", "guardrail"

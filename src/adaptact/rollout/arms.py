@@ -15,6 +15,8 @@ from adaptact.compare.statistics import Interval
 
 LEAST_UNITS = 20  # of an arm, for any interval
 LEAST_EVENTS = 10  # units with a yes, and with a no, in each arm, where an interval rests on a standard error
+PERMUTATIONS = 999
+MOST_PERMUTED = 50_000  # units
 MOST_DRAWN = 50_000  # rows of an arm in a bootstrap
 LEAST_IN_SEQUENCE = 100  # units of an arm with numbers, which may be skewed
 
@@ -99,6 +101,37 @@ def fixed_interval(baseline: Arm, candidate: Arm, level: float) -> Interval:
     if few or error == 0:
         half = np.inf
     return Interval(mean, mean - half, mean + half, level, "welch-t", error, float(df), units)
+
+
+def exact_p(baseline: Arm, candidate: Arm) -> float:
+    """Two-sided p-value, no approximation where the arms do not differ at all; it stands beside the interval, which is.
+
+    Yes or no, one row per unit: Fisher's exact test. All else: a permutation test of Welch's t of the units' means, of
+    :data:`PERMUTATIONS` random ones, the same each time; beyond :data:`MOST_PERMUTED` units Welch's t itself.
+    """
+    if baseline.binary and candidate.binary:
+        table = [[arm.values.sum(), (1 - arm.values).sum()] for arm in (baseline, candidate)]
+        return float(stats.fisher_exact(np.array(table, dtype=np.int64)).pvalue)
+    means = [_unit_means(arm) for arm in (baseline, candidate)]
+    seen = stats.ttest_ind(means[1], means[0], equal_var=False)
+    if len(means[0]) + len(means[1]) > MOST_PERMUTED or not np.isfinite(seen.statistic):
+        return float(np.nan_to_num(seen.pvalue, nan=1.0))
+    together, n = np.concatenate(means), len(means[1])
+    draw, extreme = np.random.default_rng(0), 1
+    total, squares = together.sum(), np.square(together).sum()
+    for _ in range(PERMUTATIONS):
+        chosen = draw.permutation(together)[:n]
+        part, part_squares = chosen.sum(), np.square(chosen).sum()
+        sides = ((part, part_squares, n), (total - part, squares - part_squares, len(together) - n))
+        variance = sum((q - s * s / k) / (k - 1) / k for s, q, k in sides)
+        difference = abs(part / n - (total - part) / (len(together) - n))
+        extreme += int(difference >= abs(seen.statistic) * np.sqrt(max(0.0, variance)))
+    return extreme / (PERMUTATIONS + 1)
+
+
+def _unit_means(arm: Arm) -> np.ndarray:
+    numbers = np.unique(arm.units, return_inverse=True)[1]
+    return np.bincount(numbers, weights=arm.values) / np.bincount(numbers)
 
 
 def tightest(planned_units: float, error: float) -> float:
