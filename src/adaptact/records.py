@@ -165,6 +165,18 @@ def new_folder(parent: Path, name: str) -> Path:
     raise UserError(f"cannot make a new run folder {parent / stem}: 999 of that name exist")
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder that may be there already.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {folder}: {error.strerror}; set output_dir=") from None
+
+
 def project_root() -> Path:
     """The clone that holds ``conf/``, or the current folder where adaptact was installed from a wheel."""
     clone = Path(__file__).resolve().parents[2]

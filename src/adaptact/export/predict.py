@@ -223,15 +223,20 @@ def neutralized(cell: Any) -> Any:
         return f"'{cell}"
 
 
+def neutral(frame: pd.DataFrame) -> pd.DataFrame:
+    """``frame`` with no cell and no name that a spreadsheet would run."""
+    cells = {
+        name: frame[name] if pd.api.types.is_numeric_dtype(frame[name]) else frame[name].map(neutralized)
+        for name in frame.columns
+    }
+    return pd.DataFrame(cells, index=frame.index).rename(columns=neutralized)
+
+
 def _csv_writer(path: Path, pieces: Iterator[pd.DataFrame]) -> None:
     header = True
     with path.open("w", encoding="utf-8-sig", newline="") as file:  # Excel reads UTF-8 by its mark
         for piece in pieces:
-            for name in piece.columns:
-                if not pd.api.types.is_numeric_dtype(piece[name]):
-                    piece[name] = piece[name].map(neutralized)
-            piece.columns = pd.Index([neutralized(name) for name in piece.columns])
-            piece.to_csv(file, index=False, header=header, lineterminator="\n")
+            neutral(piece).to_csv(file, index=False, header=header, lineterminator="\n")
             header = False
 
 

@@ -81,7 +81,7 @@ def plan(options: Abtest, folder: Path, given: set[str], words: list[str]) -> No
         "over_weeks": weeks,
     }
     found["sha256"] = digest(found)
-    _make(folder)
+    records.make_folder(folder)
     write_plan(found, folder, words)
     print_plan(found, Console(width=None if sys.stdout.isatty() else 120))
     print(folder, flush=True)
@@ -132,10 +132,8 @@ def comparison(name: str) -> Path:
 
 def assign(options: Abtest, folder: Path, given: set[str], words: list[str]) -> None:
     """Write the identifiers with their arm; the same salt for every batch of one test."""
-    import pandas as pd
-
     from adaptact.data.cells import texts
-    from adaptact.export.predict import neutralized
+    from adaptact.export.predict import neutral
     from adaptact.rollout.abtest import identifier_of
     from adaptact.rollout.assignment import Assignment
     from adaptact.rollout.rows import plain_table
@@ -183,16 +181,12 @@ def assign(options: Abtest, folder: Path, given: set[str], words: list[str]) -> 
     while column in frame.columns:
         column += "_"
     result = frame.assign(**{column: dealt.arms(keys)})
-    _make(folder)
+    records.make_folder(folder)
     if earlier is None:
         kept = {"schema": 1, **{field.name: getattr(dealt, field.name) for field in fields(dealt)}}
         records.write_json(folder / ASSIGNMENT, kept)
-    for name in result.columns:
-        if not pd.api.types.is_numeric_dtype(result[name]):
-            result[name] = result[name].map(neutralized)
-    result.columns = pd.Index([neutralized(name) for name in result.columns])
     try:
-        records.write_bytes(output, result.to_csv(index=False).encode("utf-8-sig"))
+        records.write_bytes(output, neutral(result).to_csv(index=False).encode("utf-8-sig"))
     except OSError as error:
         raise UserError(f"output={output} cannot be written: {error.strerror}") from None
     counts = result[column].value_counts()
@@ -240,7 +234,7 @@ def analyse(options: Abtest, folder: Path, given: set[str], words: list[str]) ->
         options.identifier = dealt["identifier"]
     found = analysed(read_log(frame, options), options, planned, date.today())
     found["input"] = options.input
-    _make(folder)
+    records.make_folder(folder)
     look = {"at": datetime.now().astimezone().isoformat(timespec="seconds"), "method": options.method}
     look |= {"rows": found["rows"], "verdict": found["verdict"]}
     with (folder / LOOKS).open("a", encoding="utf-8") as file:  # every look is kept: an auditor asks for them
@@ -267,13 +261,6 @@ def day(text: str, key: str) -> date:
 def _share(folder: Path, options: Abtest) -> float:
     planned = _read(folder / PLAN)
     return options.share if planned is None else float(planned["share"])
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the folder {folder}: {error.strerror}; set output_dir=") from None
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from rich.console import Console
 
 from adaptact import records
-from adaptact.errors import ConfigError
 from adaptact.rollout.options import Monitor, read_words
 
 
@@ -42,10 +41,7 @@ def run(words: list[str]) -> int:
         found |= {"schema": 1, "run": str(folder), "input": options.input, "notes": notes}
         found["false_alarms"], found["batches"] = options.false_alarms, options.batches
     watched = records.project_root() / options.output_dir / history.folder_of(folder)
-    try:
-        watched.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError([f"cannot make the folder {watched}: {error.strerror}; set output_dir="]) from None
+    records.make_folder(watched)
     digest = digest_of(options.input)
     entry = history.place(watched, digest)
     if entry.outcomes > found["outcomes"]:

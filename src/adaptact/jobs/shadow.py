@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from adaptact import records
-from adaptact.errors import ConfigError, UserError
+from adaptact.errors import ConfigError
 from adaptact.rollout.options import Shadow, read_words
 
 
@@ -22,17 +22,15 @@ def run(words: list[str]) -> None:
     options = read_words(Shadow, words, lists={"runs"})
     assert options.input is not None
     with Console(stderr=True).status("loading the runs") as status:
-        import pandas as pd
-
-        from adaptact.data.cells import texts
-        from adaptact.export.predict import neutralized
+        from adaptact.data.table import groups_of
+        from adaptact.export.predict import neutral
         from adaptact.report.rollout import print_shadow, write_shadow
         from adaptact.rollout import shadow
-        from adaptact.rollout.rows import all_rows, outcomes, table_run
+        from adaptact.rollout.rows import all_rows, metric_of, outcomes, table_run
 
         runs = [table_run(Path(folder), options.trust, "runs") for folder in options.runs]
         shadow.check_alike(runs)
-        shadow.metric_of(runs[0], options)
+        metric_of(runs[0], options.metric)
         status.update("scoring")
         frames = [all_rows(run, options.input) for run in runs]
         answers = [run.predict(frame) for run, frame in zip(runs, frames, strict=True)]
@@ -42,7 +40,7 @@ def run(words: list[str]) -> None:
             if options.group is not None:
                 raise ConfigError([f"group={group}: input={options.input} has no such column"])
             group = None
-        groups = None if group is None else pd.factorize(texts(frames[0][group]), use_na_sentinel=False)[0]
+        groups = groups_of(frames[0], group)
         status.update("comparing")
         found = shadow.compare(runs, answers, came, groups, options)
         found["group"] = group
@@ -50,14 +48,8 @@ def run(words: list[str]) -> None:
         listed = shadow.disagreements(runs, frames[0], answers, came)
     name = options.name or f"{time.strftime('%Y%m%d-%H%M%S')}-{records.safe_name(Path(options.input).stem)}"
     folder = records.project_root() / options.output_dir / records.safe_name(name)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the folder {folder}: {error.strerror}; set output_dir=") from None
-    for column in listed.columns:
-        if not pd.api.types.is_numeric_dtype(listed[column]):
-            listed[column] = listed[column].map(neutralized)
-    listed.columns = pd.Index([neutralized(column) for column in listed.columns])
+    records.make_folder(folder)
+    listed = neutral(listed)
     records.write_bytes(folder / "disagreements.csv", listed.to_csv(index=False).encode("utf-8-sig"))
     write_shadow(found, listed, folder, words)
     print_shadow(found, Console(width=None if sys.stdout.isatty() else 120))

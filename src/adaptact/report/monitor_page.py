@@ -10,9 +10,9 @@ from adaptact.report.comparison_page import interval, number
 from adaptact.report.document import Block, Bullets, Document, Heading, Note, Paragraph, Picture, Table
 from adaptact.report.rollout_pages import command, p_value, percent
 from adaptact.report.wording import Say
+from adaptact.rollout.monitoring import LEAST_OUTCOMES
 
 Found = dict[str, Any]
-LEAST_OUTCOMES = 30
 SHARES = {"missing", "range", "site"}
 POWER = 0.8
 LARGE_SHIFT = 3.0  # standard deviations: beyond, a batch shows only gross changes

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from adaptact.data.cells import texts
+from adaptact.data.table import groups_of
 from adaptact.errors import ConfigError
 from adaptact.export.predict_images import ImageRun, is_image_run
 from adaptact.rollout.monitoring import Batch, Run, answers_of
@@ -34,9 +34,8 @@ def read_batch(folder: Path, options: Monitor) -> tuple[Run, Batch, Notes]:
     if came is not None and not came.known.all():
         notes.append(("note_outcomes", {"known": f"{int(came.known.sum()):,}", "rows": f"{len(frame):,}"}))
     group = options.group or getattr(run.settings.data, "group", None)
-    groups = None
-    if group is not None and group in frame.columns:
-        groups = pd.factorize(texts(frame[group]), use_na_sentinel=False)[0]
+    groups = groups_of(frame, group)
+    if groups is not None:
         if len(np.unique(groups)) < len(groups):
             notes.append(("note_groups", {"group": group}))
     elif options.group is not None:

@@ -20,7 +20,7 @@ from adaptact.compare.statistics import holm
 from adaptact.compare.verdict import default_margin
 from adaptact.data.preparation import TablePreparation
 from adaptact.data.profile import as_values
-from adaptact.errors import ConfigError, UserError
+from adaptact.errors import UserError
 from adaptact.export.predict_images import ImageRun
 from adaptact.export.runs import TableRun
 from adaptact.rollout.drift import Test, column_tests, distance_test, sample_test, smallest_shift
@@ -34,13 +34,12 @@ from adaptact.rollout.paired_rows import (
     contributions,
     drawn,
 )
-from adaptact.rollout.rows import Outcomes
+from adaptact.rollout.rows import Outcomes, metric_of
 from adaptact.training import seen
 from adaptact.training.metrics import metric_of_arrays
 
 LEAST_SHARE = 0.01  # of missing cells or values beyond the training, that matters
 LEAST_OUTCOMES = 30  # known, for a judgement of quality
-FEW_ROWS = 50
 Run = TableRun | ImageRun
 
 
@@ -123,7 +122,6 @@ def examine(run: Run, batch: Batch, options: Monitor) -> dict[str, Any]:
         "quality": quality,
         "calibration": calibration(run, batch),
         "shift_found": smallest_shift(rows, before, error / max(1, len(tests))),
-        "few": rows < FEW_ROWS,
         "sites": sites_of(kept, left),
     }
 
@@ -232,9 +230,7 @@ def quality_of(run: Run, batch: Batch, known: Known, options: Monitor) -> dict[s
         None where nothing can be said: one class, fewer than ten rows of a class for AUROC, fewer than ten groups.
     """
     assert batch.outcomes is not None
-    metric = str(run.record.monitor["name"]).rpartition("/")[2] if options.metric == "auto" else options.metric
-    if metric not in run.record.metrics["test"]:
-        raise ConfigError([f"metric={metric} is none of {run.folder}: it has {', '.join(run.record.metrics['test'])}"])
+    metric = metric_of(run, options.metric)
     answers, y = batch.answers[batch.outcomes.known], batch.outcomes.y
     groups = None if batch.groups is None else batch.groups[batch.outcomes.known]
     theirs = known.groups if groups is not None else None

@@ -43,11 +43,17 @@ def outcomes(folder: Path, record: Record) -> np.ndarray:
         raise UserError(f"{path} cannot be read ({error}): train again") from None
     if answers.ndim == 1:
         return np.abs(answers - targets)
-    chosen = answers.argmax(axis=1)
-    if record.decision is not None:
-        place = list(record.data["labels"]).index(record.decision["positive"])
-        chosen = np.where(answers[:, place] >= record.decision["threshold"], place, 1 - place)
-    return np.asarray(chosen == targets, dtype=np.float64)
+    return np.asarray(acted_on(record, answers) == targets, dtype=np.float64)
+
+
+def acted_on(record: Record, answers: np.ndarray) -> np.ndarray:
+    """Class numbers that are acted on, by the run's threshold where it has one; values as they are."""
+    if answers.ndim == 1:
+        return answers
+    if record.decision is None:
+        return np.asarray(answers.argmax(axis=1))
+    place = list(record.data["labels"]).index(record.decision["positive"])
+    return np.where(answers[:, place] >= record.decision["threshold"], place, 1 - place)
 
 
 def from_comparison(folder: Path) -> dict[str, Any]:

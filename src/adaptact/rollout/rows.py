@@ -46,6 +46,18 @@ def table_run(folder: Path, trust: str | None, key: str) -> TableRun:
     return run
 
 
+def metric_of(run: TableRun | ImageRun, metric: str) -> str:
+    """The metric by its name; "auto" is the one that the run monitored.
+
+    Raises:
+        ConfigError: one that the run has not.
+    """
+    metric = str(run.record.monitor["name"]).rpartition("/")[2] if metric == "auto" else metric
+    if metric not in run.record.metrics["test"]:
+        raise ConfigError([f"metric={metric} is none of {run.folder}: it has {', '.join(run.record.metrics['test'])}"])
+    return metric
+
+
 def all_rows(run: TableRun, source: str) -> pd.DataFrame:
     """Every row of a file, or of a folder of texts."""
     return pd.concat(list(read_rows(run, source)), ignore_index=True)

@@ -13,7 +13,8 @@ from adaptact.errors import ConfigError, DataError
 from adaptact.export.runs import TableRun
 from adaptact.rollout.options import Shadow
 from adaptact.rollout.paired_rows import HIGHER, RowDifference, difference
-from adaptact.rollout.rows import Outcomes
+from adaptact.rollout.records import acted_on
+from adaptact.rollout.rows import Outcomes, metric_of
 from adaptact.training.metrics import metric_of_arrays
 
 DECISIONS = "decisions"  # the share of right ones, at the threshold of each run
@@ -37,24 +38,6 @@ def check_alike(runs: list[TableRun]) -> None:
         raise ConfigError([f"runs names {first.folder} twice: a run is no different from itself"])
 
 
-def metric_of(run: TableRun, options: Shadow) -> str:
-    metric = str(run.record.monitor["name"]).rpartition("/")[2] if options.metric == "auto" else options.metric
-    if metric not in run.record.metrics["test"]:
-        raise ConfigError([f"metric={metric} is none of {run.folder}: it has {', '.join(run.record.metrics['test'])}"])
-    return metric
-
-
-def decisions(run: TableRun, answers: np.ndarray) -> np.ndarray:
-    """Class numbers that are acted on: by the run's threshold where it has one; values as they are."""
-    if answers.ndim == 1:
-        return answers
-    decision = run.record.decision
-    if decision is None:
-        return np.asarray(answers.argmax(axis=1))
-    place = run.labels.index(decision["positive"])
-    return np.where(answers[:, place] >= decision["threshold"], place, 1 - place)
-
-
 def compare(
     runs: list[TableRun],
     answers: list[np.ndarray],
@@ -67,8 +50,8 @@ def compare(
     Raises:
         DataError: outcomes of which no metric can be taken.
     """
-    metric = metric_of(runs[0], options)
-    chosen = [decisions(run, each) for run, each in zip(runs, answers, strict=True)]
+    metric = metric_of(runs[0], options.metric)
+    chosen = [acted_on(run.record, each) for run, each in zip(runs, answers, strict=True)]
     apart = _apart(answers, chosen)
     found: dict[str, Any] = {
         "schema": 1,
@@ -166,7 +149,7 @@ def disagreements(
 
     The farthest apart first, at most :data:`MOST_LISTED`: row number from 1, both answers, what came out, all cells.
     """
-    chosen = [decisions(run, each) for run, each in zip(runs, answers, strict=True)]
+    chosen = [acted_on(run.record, each) for run, each in zip(runs, answers, strict=True)]
     apart = _apart(answers, chosen)
     classes = runs[0].task == "classification"
     rows = np.flatnonzero(chosen[0] != chosen[1]) if classes else np.arange(len(apart))
