@@ -1,6 +1,7 @@
 """What is logged, with networks whose weights are set by hand, so that the expected record is known."""
 
 import math
+import statistics
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,8 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
@@ -196,6 +199,31 @@ def test_spikes_are_found_and_noise_is_not() -> None:
     losses[[50, 200]] = 3.0
     losses[100] = np.nan
     assert list(np.flatnonzero(loss_spikes(losses))) == [50, 200]
+
+
+def spikes_by_their_definition(losses: list[float]) -> list[int]:
+    found = []
+    for step, loss in enumerate(losses):
+        before = [value for value in losses[max(0, step - 50) : step] if math.isfinite(value)]
+        if len(before) >= 20 and math.isfinite(loss):
+            middle = statistics.median(before)
+            spread = 1.4826 * statistics.median(abs(value - middle) for value in before)
+            if loss > 1.5 * middle and loss > middle + 6 * spread:
+                found.append(step)
+    return found
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 130),
+    st.lists(st.sampled_from([math.nan, math.inf, -math.inf, 0.0, -1.0, 1.6, 4.0]), max_size=40),
+)
+def test_spikes_are_those_of_their_definition(seed: int, steps: int, odd: list[float]) -> None:
+    rng = np.random.default_rng(seed)
+    losses = rng.choice([0.0, 0.1, 1.0]) + 0.05 * rng.standard_normal(steps)
+    where = rng.permutation(steps)[: len(odd)]
+    losses[where] = odd[: len(where)]
+    assert list(np.flatnonzero(loss_spikes(losses))) == spikes_by_their_definition(losses.tolist())
 
 
 @pytest.mark.parametrize(

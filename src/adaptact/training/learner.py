@@ -10,17 +10,17 @@ import lightning as L
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
 from adaptact import config
 from adaptact.activations import effective_values, learned_values
 from adaptact.surgery import named_activations, param_groups
+from adaptact.training.clipping import clip_apart
 from adaptact.training.finetune import spread
 from adaptact.training.losses import classification_loss
 from adaptact.training.metrics import Outputs
-from adaptact.training.sharding import skip_unless_finite, whole
+from adaptact.training.sharding import skip_unless_finite
 
 
 class Learner(L.LightningModule):
@@ -166,18 +166,18 @@ class Learner(L.LightningModule):
         A few scalars can hold much of the squared gradient norm; clipped together, they would change the effective
         learning rate of the weights, and the arms of a comparison would differ in it.
         """
-        weights = [p for g in optimizer.param_groups if g["name"] != "activations" for p in g["params"]]
-        scalars = [p for g in optimizer.param_groups if g["name"] == "activations" for p in g["params"]]
-        limit = self.options.gradient_clip or math.inf
-        norms = [whole(clip_grad_norm_(group, limit)) for group in (weights, scalars) if group]
-        self.grad_norms = {"total": norms[0] if len(norms) == 1 else torch.stack(norms).norm()}
-        if scalars:
-            self.grad_norms["activations"] = norms[-1]
+        sets: dict[bool, list[nn.Parameter]] = {False: [], True: []}
+        for group in optimizer.param_groups:
+            sets[group["name"] == "activations"] += group["params"]
+        weights, scalars = clip_apart(list(sets.values()), self.options.gradient_clip or math.inf)
+        self.grad_norms = {"total": torch.hypot(weights, scalars)}
+        if sets[True]:
+            self.grad_norms["activations"] = scalars
         if not skip_unless_finite(optimizer, self.grad_norms["total"]) and optimizer.defaults.get("fused"):
             # The fused step leaves weights and moments alone where this is 1: no host has to look at the loss.
             # Of several processes all see the same gradient, but each its own loss.
             seen = self.grad_norms["total"] + (self.task_loss if self._world() == 1 else 0.0)
-            optimizer.found_inf = (~torch.isfinite(seen)).float()
+            optimizer.found_inf = (seen - seen != 0).float()  # a number minus itself is 0, infinity and NaN are not
 
 
 def learning_rate_factor(total: int, warmup: int, schedule: str) -> Callable[[int], float]:

@@ -18,7 +18,6 @@ from typing import Any
 import lightning as L
 import numpy as np
 from lightning.pytorch.callbacks import EarlyStopping
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.loggers.logger import DummyLogger
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -38,6 +37,7 @@ from adaptact.data.module import DataModule
 from adaptact.errors import UserError
 from adaptact.surgery import named_activations
 from adaptact.training import hardware, seen, summary
+from adaptact.training.board import Board
 from adaptact.training.build import build_network, resolved, seed_all
 from adaptact.training.checkpoints import (
     KEY,
@@ -51,6 +51,7 @@ from adaptact.training.checks import check, monitored_metric
 from adaptact.training.decision import decision_of_run
 from adaptact.training.interface import Interface
 from adaptact.training.learner import Learner
+from adaptact.training.loop import DirectLoop
 from adaptact.training.losses import balanced_weights
 from adaptact.training.references import references
 from adaptact.training.sharding import Sharded, load_weights
@@ -164,6 +165,7 @@ def train(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+    trainer.fit_loop.epoch_loop = DirectLoop(trainer)
     seed_all(settings.seed)
     stopped: str | None = None
     try:
@@ -332,14 +334,14 @@ def load_best(learner: Learner, folder: Path) -> int | None:
     return best["epoch"]
 
 
-def tensorboard_logger(folder: Path, settings: config.Config, last: Path | None) -> TensorBoardLogger | None:
+def tensorboard_logger(folder: Path, settings: config.Config, last: Path | None) -> Board | None:
     """The logger of a run. After a resume, what was logged after the checkpoint is taken back: it comes again."""
     if not settings.logger.tensorboard:
         return None
     purge: dict[str, Any] = {}
     if settings.resume is not None:
         purge["purge_step"] = 0 if last is None else load_checkpoint(last)["global_step"]
-    logger = TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False, **purge)
+    logger = Board(folder, name="", version="tensorboard", default_hp_metric=False, **purge)
     if settings.resume is None:
         text = (folder / "config.yaml").read_text(encoding="utf-8")
         logger.experiment.add_text("config", f"```yaml\n{text}\n```")
