@@ -327,6 +327,20 @@ def test_chunks_are_the_table_in_its_order(tmp_path: Path) -> None:
         assert numbers(whole["count"]).tolist() == frame["count"].tolist()
 
 
+def test_a_parquet_file_is_read_whole_as_it_is_in_pieces(tmp_path: Path) -> None:
+    frame = mixed().assign(**{"a.b": 1.5, " cost ": np.arange(len(mixed()), dtype=np.float32)})
+    frame["whole"] = pd.array([None, *range(1, len(frame))], dtype="Int64")
+    frame["nested"] = [{"b": number} for number in range(len(frame))]
+    frame.to_parquet(tmp_path / "t.parquet", row_group_size=7)
+    options = config.Table(name="table", path=str(tmp_path / "t.parquet"), target="y")
+    whole, form = reading.read(options.path, options, {"y"})
+    pieces = [piece for piece, _ in reading.chunks(options.path, options, {"y"}, rows=10)]
+    assert str(form) == "Parquet, header"
+    assert "cost" in whole.columns
+    assert whole["cost"].dtype == np.float32  # half of what float64 takes
+    pd.testing.assert_frame_equal(whole, pd.concat(pieces, ignore_index=True))
+
+
 # --- cells ---------------------------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ import torch
 from adaptact import config
 from adaptact.data import Prepared, load
 from adaptact.data.preparation import TablePreparation
-from adaptact.data.roles import Column, calendar, date_format, dates, infer_roles
+from adaptact.data.roles import Column, Roles, as_roles, calendar, date_format, dates, infer_roles
 from adaptact.errors import DataError
 
 ROWS = 120
@@ -241,3 +241,15 @@ def test_roles_of_numbers_and_moments_need_no_text() -> None:
     assert roles["d"].format == "%Y-%m-%d"
     with pytest.raises(KeyError, match="nothing"):
         roles["nothing"]
+
+
+def test_numbers_stay_as_wide_as_they_are_and_their_frame_is_used_up() -> None:
+    narrow = np.array([1.5, np.nan, 3.0], dtype=np.float32)
+    frame = pd.DataFrame({"n": narrow, "i": [1, 2, 3], "odd": [1.0, np.inf, -np.inf], "t": ["1", "x", None]})
+    roles = Roles([Column(name, "numeric") for name in frame.columns])
+    found = as_roles(frame, roles)
+    assert [str(dtype) for dtype in found.dtypes] == ["float32", "int64", "float64", "float64"]
+    assert found["odd"].isna().tolist() == [False, True, True]
+    assert found["t"].isna().tolist() == [False, True, True]
+    assert frame.columns.empty
+    pd.testing.assert_frame_equal(as_roles(found.copy(), roles), found)

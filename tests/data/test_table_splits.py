@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from adaptact import config
 from adaptact.data import load
 from adaptact.data.roles import infer_roles
-from adaptact.data.splits import connected, moments, split_table
+from adaptact.data.splits import connected, moments, row_hash, split_table
 from adaptact.data.table import Raw, read_and_split
 from adaptact.errors import DataError
 
@@ -59,6 +59,24 @@ def all_once(raw: Raw, frame: pd.DataFrame) -> bool:
 table_rows = st.lists(
     st.tuples(st.sampled_from("abc"), st.integers(0, 3), st.sampled_from(["yes", "no"])), min_size=12, max_size=120
 )
+
+
+cells_of_a_row = st.tuples(
+    st.sampled_from(["a", "b", "", None]), st.sampled_from([0.0, -0.0, 1.0, 2.5, np.nan]), st.integers(-2, 2)
+)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(cells_of_a_row, min_size=1, max_size=40), st.permutations(["a", "b", "c"]))
+def test_rows_have_the_same_number_where_they_are_equal(rows: list[tuple[Any, ...]], names: list[str]) -> None:
+    frame = pd.DataFrame(rows, columns=["a", "b", "c"])
+    known = {
+        row: number for number, row in enumerate(dict.fromkeys(map(repr, frame.replace(-0.0, 0.0).to_numpy().tolist())))
+    }
+    expected = [known[repr(row)] for row in frame.replace(-0.0, 0.0).to_numpy().tolist()]
+    assert pd.factorize(row_hash(frame, names))[0].tolist() == expected
+    narrow = frame.astype({"b": np.float32, "c": np.int8})  # the same numbers in a file of other types
+    assert row_hash(narrow, names).tolist() == row_hash(frame, names).tolist()
 
 
 @settings(deadline=None, max_examples=60)

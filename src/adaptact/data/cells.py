@@ -59,6 +59,10 @@ def texts(cells: pd.Series) -> pd.Series:
         return cells
     if cells.dtype == object and pd.api.types.infer_dtype(cells, skipna=True) == "string":
         return cells
+    if is_plain(cells):  # few numbers stand for many cells of labels: each is written once
+        codes, kinds = pd.factorize(cells)
+        each = np.array([*map(as_text, kinds), np.nan], dtype=object)
+        return pd.Series(each[codes], index=cells.index, name=cells.name, dtype=object)
     written = [np.nan if missing else as_text(cell) for cell, missing in zip(cells, cells.isna(), strict=True)]
     return pd.Series(written, index=cells.index, name=cells.name, dtype=object)
 

@@ -13,7 +13,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from adaptact import config
 from adaptact.data.profile import as_values, profile, psi
-from adaptact.data.splits import repeated
+from adaptact.data.splits import repeated, row_hash
 from adaptact.data.table import Raw
 
 SCHEMA = 1
@@ -144,7 +144,7 @@ def _columns(raw: Raw) -> list[Finding]:
         if missing > MISSING_SHARE and column.role in {"numeric", "categorical", "date"}:
             detail = f"{missing:.0%} of the cells of {column.name!r} are missing"
             found.append(Finding("missing", column.name, detail, "ask where it is filled in; else data.drop it"))
-    twins = repeated(pd.concat(raw.frames.values(), ignore_index=True), np.concatenate(list(raw.y.values())), raw.roles)
+    twins = repeated(raw.frames.values(), np.concatenate(list(raw.y.values())), raw.roles)
     spare = len(twins) - len(np.unique(twins))
     if spare:
         level = WARNING if spare > 0.05 * len(twins) else INFO
@@ -263,7 +263,7 @@ def _noise(raw: Raw) -> list[Finding]:
     """Rows with the same inputs and different labels."""
     if raw.task == "regression":
         return []
-    hashes = [pd.util.hash_pandas_object(frame[raw.roles.used], index=False) for frame in raw.frames.values()]
+    hashes = [row_hash(frame, raw.roles.used) for frame in raw.frames.values()]
     y = pd.Series(np.concatenate(list(raw.y.values())))
     labels = y.groupby(np.concatenate(hashes)).agg(["nunique", "size"])
     count = int(labels.loc[labels["nunique"] > 1, "size"].sum())

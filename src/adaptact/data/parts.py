@@ -81,7 +81,8 @@ def fingerprint(pieces: Iterable[bytes | np.ndarray]) -> str:
     """SHA-256 of the pieces in their order."""
     digest = hashlib.sha256()
     for piece in pieces:
-        digest.update(piece if isinstance(piece, bytes) else np.ascontiguousarray(piece).tobytes())
+        whole = piece if isinstance(piece, bytes) else np.ascontiguousarray(piece).reshape(-1).view(np.uint8).data
+        digest.update(whole)
     return digest.hexdigest()
 
 

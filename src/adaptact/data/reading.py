@@ -52,13 +52,18 @@ class Format:
 
 
 def chunks(
-    path: str, options: config.Rows, known: set[str] | None = None, rows: int = CHUNK_ROWS, key: str = "data.path"
+    path: str,
+    options: config.Rows,
+    known: set[str] | None = None,
+    rows: int | None = CHUNK_ROWS,
+    key: str = "data.path",
 ) -> Iterator[tuple[pd.DataFrame, Format]]:
     """Pieces of a table in their order: every text cell trimmed, marks of missing values NaN, names unique.
 
     Args:
         path: .csv, .tsv, .txt (also .gz), .xlsx, .xls, .parquet; anything else is read as CSV.
         known: names of columns that a header has; they tell whether there is one.
+        rows: of a piece; None leaves it to the kind of file, of which all is to be kept.
         key: what the user typed to name the file, for messages.
 
     Raises:
@@ -73,7 +78,7 @@ def chunks(
         elif suffix in {".parquet", ".pq"}:
             pieces = parquet(path, rows, where)
         else:
-            pieces = text(_opener(path), where, options, known, rows)
+            pieces = text(_opener(path), where, options, known, rows or CHUNK_ROWS)
         empty = True
         for frame, form in pieces:
             empty = empty and frame.empty
@@ -90,8 +95,9 @@ def read(
     path: str, options: config.Rows, known: set[str] | None = None, key: str = "data.path"
 ) -> tuple[pd.DataFrame, Format]:
     """The whole table, as by :func:`chunks`."""
-    pieces = list(chunks(path, options, known, key=key))
-    return pd.concat([frame for frame, _ in pieces], ignore_index=True), pieces[0][1]
+    pieces = list(chunks(path, options, known, rows=None, key=key))
+    frames, form = [frame for frame, _ in pieces], pieces[0][1]
+    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True), form
 
 
 def _opener(path: str) -> Open:
@@ -109,7 +115,7 @@ def clean(frame: pd.DataFrame, marks: set[str], texts: Collection[str] = ()) -> 
         cells = cells.str.strip()
         return cells.mask(cells.isin({""} if name in texts else marks))
 
-    return pd.DataFrame({name: column(name, frame[name]) for name in frame.columns}, index=frame.index)
+    return pd.DataFrame({name: column(name, frame[name]) for name in frame.columns}, index=frame.index, copy=False)
 
 
 # --- text --------------------------------------------------------------------------------------------------------
@@ -357,7 +363,8 @@ def excel(path: str, options: config.Rows, known: set[str] | None, where: str) -
     yield typed_cells, Format("Excel", "", header, skip)
 
 
-def parquet(path: str, rows: int, where: str) -> Iterator[tuple[pd.DataFrame, Format]]:
+def parquet(path: str, rows: int | None, where: str) -> Iterator[tuple[pd.DataFrame, Format]]:
+    """Pieces of so many rows, or all of them, read column by column: then no second copy is on the way."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -365,7 +372,13 @@ def parquet(path: str, rows: int, where: str) -> Iterator[tuple[pd.DataFrame, Fo
         pass
     try:
         file = pq.ParquetFile(path)
-        names = column_names(file.schema_arrow.names, len(file.schema_arrow.names), where)
+        own = file.schema_arrow.names
+        names = column_names(own, len(own), where)
+        if rows is None:
+            columns = (file.read(columns=[name]).column(name).to_pandas() for name in own)
+            found = {name: typed(column.rename(name)) for name, column in zip(names, columns, strict=True)}
+            yield pd.DataFrame(found, copy=False), Format("Parquet", "")
+            return
         for batch in file.iter_batches(rows):
             frame = batch.to_pandas(ignore_metadata=True)
             frame.columns = names

@@ -139,17 +139,22 @@ def infer_roles(frame: pd.DataFrame, options: config.Table) -> Roles:
 
 
 def as_roles(frame: pd.DataFrame, roles: Roles) -> pd.DataFrame:
-    """Cells as what their columns are: float64, datetime64, or text for all else. To do so again changes nothing."""
+    """Cells as what their columns are: numbers, datetime64, or text for all else. To do so again changes nothing.
+
+    Numbers of a file that has numbers stay as wide as they are: as float64 a large table would take twice the memory.
+    ``frame`` is used up column by column, for the same reason.
+    """
 
     def column(cells: pd.Series, column: Column) -> pd.Series:
         if column.role == "numeric":
-            return numbers(cells, column.decimal)
+            finite = pd.api.types.is_numeric_dtype(cells) and (cells.isna() | np.isfinite(cells)).all()
+            return cells if finite else numbers(cells, column.decimal)
         if column.role == "date":
             return dates(cells, column.format or "%Y-%m-%d")
         return texts(cells)
 
     # each column for itself: one block of all would be a second copy of a large table
-    return pd.DataFrame({c.name: column(frame[c.name], c) for c in roles.columns}, index=frame.index, copy=False)
+    return pd.DataFrame({c.name: column(frame.pop(c.name), c) for c in roles.columns}, index=frame.index, copy=False)
 
 
 def _column(cells: pd.Series, name: str, given: str | None, decimal: str, options: config.Table) -> Column:

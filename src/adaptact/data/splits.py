@@ -40,17 +40,32 @@ def split_table(
         rows = by_time(frame[options.time], options)
         notes = [_time_note(frame[options.time], rows)]
     else:
-        twins = repeated(frame, y, roles) if twins is None else twins
+        twins = repeated([frame], y, roles) if twins is None else twins
         rows, notes = _by_units(frame, y, task, labels, options, twins)
     check(rows, y, task, labels)
     return rows, notes
 
 
-def repeated(frame: pd.DataFrame, y: np.ndarray, roles: Roles) -> np.ndarray:
-    """A number per row, the same for rows that are equal in the target and all columns but identifiers."""
+def repeated(frames: Collection[pd.DataFrame], y: np.ndarray, roles: Roles) -> np.ndarray:
+    """A number per row of all frames, the same for rows equal in the target and all columns but identifiers."""
     compared = [column.name for column in roles.columns if column.role not in {"identifier", "drop", "constant"}]
-    digest = pd.util.hash_pandas_object(frame[compared], index=False)
-    return pd.MultiIndex.from_arrays([digest, y]).factorize()[0]
+    digests = np.concatenate([row_hash(frame, compared) for frame in frames])
+    return pd.factorize(_mixed(digests, pd.util.hash_array(y)))[0]
+
+
+def row_hash(frame: pd.DataFrame, names: Collection[str]) -> np.ndarray:
+    """(rows,) uint64, the same for rows whose cells in these columns are; column by column, without a copy of all."""
+    digest = np.zeros(len(frame), dtype=np.uint64)
+    for name in names:
+        cells = frame[name]
+        if pd.api.types.is_numeric_dtype(cells):  # a number is the same in a file of float32 and in one of integers
+            cells = cells.astype(np.float64) + 0.0  # and -0.0 is 0.0
+        digest = _mixed(digest, pd.util.hash_pandas_object(cells, index=False).to_numpy())
+    return digest
+
+
+def _mixed(digest: np.ndarray, more: np.ndarray) -> np.ndarray:
+    return digest * np.uint64(0x9E3779B97F4A7C15) + more  # an odd number: nothing of what was there is lost
 
 
 def _by_units(

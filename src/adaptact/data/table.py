@@ -13,6 +13,7 @@ from adaptact import config
 from adaptact.data import targets
 from adaptact.data.cells import texts
 from adaptact.data.download import sha256
+from adaptact.data.memory import give_back
 from adaptact.data.parts import Part, Prepared, Task, classes, standardize, values
 from adaptact.data.reading import Format, read
 from adaptact.data.roles import Roles, as_roles, infer_roles
@@ -78,6 +79,7 @@ def prepare(raw: Raw, options: config.Table) -> Prepared:
     """
     from adaptact.data.preparation import TablePreparation  # slow imports: not before the table is known to be good
 
+    give_back()
     center, scale = standardize(raw.y["train"]) if raw.task == "regression" else (0.0, 1.0)
     preparation = TablePreparation.fit(
         raw.frames["train"], raw.roles, options, raw.form, labels=raw.labels, task=raw.task, center=center, scale=scale
@@ -87,6 +89,7 @@ def prepare(raw: Raw, options: config.Table) -> Prepared:
     for part in KEYS:
         y = values(raw.y[part], center, scale) if raw.task == "regression" else classes(raw.y[part])
         parts[part] = Part(preparation.transform(raw.frames.pop(part)), y)
+        give_back()
     for tensors in parts.values():
         columns = dict(
             zip([*preparation.numeric, options.target], [*tensors.x.T[: len(preparation.numeric)], tensors.y])
@@ -132,6 +135,7 @@ def read_and_split(options: config.Table) -> Raw:
     rows, more = split_table(cells.frame, cells.y, task, labels, options, roles)
     notes += more
     frames = cut(cells.frame, rows)
+    give_back()
     ys = {part: cells.y[index] for part, index in rows.items()}
     like_first = replace(options, header="true" if form.header else "false")
     for part in ("val", "test"):
@@ -179,7 +183,7 @@ def read_cells(options: config.Table) -> Cells:
 def cells_of(
     frame: pd.DataFrame, form: Format, options: config.Rows, roles_of: Callable[[pd.DataFrame], Roles]
 ) -> Cells:
-    """A file as it was read, its target encoded, its columns as what ``roles_of`` says they are."""
+    """A file as it was read, its target encoded, its columns as what ``roles_of`` says; ``frame`` is used up."""
     check_columns(frame, options, form)
     notes: list[str] = []
     frame, target = without_blank_targets(frame, options, options.path, notes)
@@ -218,9 +222,9 @@ def other_file(
 def without_blank_targets(
     frame: pd.DataFrame, options: config.Rows, path: str, notes: list[str]
 ) -> tuple[pd.DataFrame, pd.Series]:
-    target = frame[options.target]
+    """The other columns and the target, of the rows that have one; ``frame`` loses its target."""
+    target = frame.pop(options.target)
     known = target.notna()
-    frame = frame.drop(columns=options.target)
     if known.all():
         return frame, target
     notes.append(f"{int((~known).sum())} rows of {Path(path).name} without a value of {options.target!r} were left out")

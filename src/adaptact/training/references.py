@@ -23,6 +23,7 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from adaptact.data import Prepared
+from adaptact.data.memory import give_back
 from adaptact.data.parts import fingerprint
 from adaptact.layouts import Columns, Tokens
 from adaptact.training.metrics import classification_metrics, regression_metrics
@@ -46,7 +47,9 @@ def references(prepared: Prepared) -> list[dict[str, Any]]:
     key = fingerprint([p for name, part in prepared.parts.items() for p in (content(prepared, name), part.y.numpy())])
     if key not in _FITTED:
         _FITTED.clear()
+        give_back()
         _FITTED[key] = _fit(prepared)
+        give_back()
     return copy.deepcopy(_FITTED[key])
 
 
@@ -62,8 +65,9 @@ def _fit(prepared: Prepared) -> list[dict[str, Any]]:
     x, y = inputs(prepared, "train"), prepared.parts["train"].y.numpy()
     for name, model in models(prepared).items():
         begun = time.perf_counter()
-        most = MOST_IMAGES if len(prepared.input_shape) == 3 else len(y)
-        rows = np.sort(np.random.default_rng(0).permutation(len(y))[:most])
+        rows: Any = slice(None)  # a view: of a large table there is one copy more in scikit-learn already
+        if len(prepared.input_shape) == 3:
+            rows = np.sort(np.random.default_rng(0).permutation(len(y))[:MOST_IMAGES])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(x[rows], y[rows])
