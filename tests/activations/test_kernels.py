@@ -394,28 +394,3 @@ def test_gelu_at_alpha_0_and_silu_at_alpha_1() -> None:
     x = torch.linspace(-8, 8, 1001)
     torch.testing.assert_close(SGBlend(0.0)(x), F.gelu(x), rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(SGBlend(1.0)(x), F.silu(x), rtol=1e-6, atol=1e-7)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("channels", [None, 48])
-@pytest.mark.parametrize("make", [SGBlend, SSwish, Swish])
-def test_operators_give_the_same_piece_by_piece(
-    make: type[AdaptiveActivation], channels: int | None, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without a compiler large tensors go through operators in pieces; the last one is shorter."""
-    monkeypatch.setattr(kernels, "_ready", lambda x: False)
-    monkeypatch.setattr(kernels, "_library", None)
-    module = make(channels=channels)
-    torch.manual_seed(0)
-    x, g = torch.randn(70, 48, 9).to(dtype).requires_grad_(), torch.randn(70, 48, 9).to(dtype)
-    found = []
-    for large in (10**9, 1):
-        monkeypatch.setattr(AF, "LARGE", large)
-        monkeypatch.setattr(AF, "PIECE", 4000 // torch.get_num_threads())
-        y = module(x)
-        found.append([y, *torch.autograd.grad(y, [x, *module.parameters()], g)])
-    assert (AF._rows_per_piece(x, ()) or 99) < 70
-    for whole, pieces in zip(*found, strict=True):
-        torch.testing.assert_close(pieces, whole, rtol=1e-4, atol=1e-4)
-    only = torch.autograd.grad(module(x), list(module.parameters()), g)  # without a gradient of the input
-    torch.testing.assert_close(only, tuple(found[0][2:]), rtol=1e-4, atol=1e-4)

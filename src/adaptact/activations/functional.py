@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adaptact.activations import kernels
+from adaptact.activations import kernels, pieces
 
 Approximate = Literal["none", "tanh", "sigmoid"]
 Scalar = Tensor | float
@@ -24,8 +24,6 @@ Scalar = Tensor | float
 APPROXIMATIONS = ("none", "tanh", "sigmoid")
 ABU_MODES = ("unrestricted", "normalized", "absnormed", "clipped", "softmax")
 SIGMOID_GELU_SLOPE = 1.702
-LARGE = 2**18  # elements from which operators without a kernel go piece by piece
-PIECE = 2**17  # elements of a piece, per thread: docs/benchmarks.md has the choice
 
 
 def _widen(x: Tensor) -> Tensor:
@@ -96,47 +94,6 @@ def _transformed() -> bool:
     )
 
 
-def _rows_per_piece(x: Tensor, parameters: tuple[Tensor, ...]) -> int | None:
-    """How many rows (of the first dimension) operators take at once, so that what lies between them stays in a cache.
-
-    A large tensor goes through memory once for every operator, and its temporaries cost the system's clearing of new
-    pages: piece by piece the same operators take about half the time. None: all at once.
-    """
-    if not kernels.plain(x) or x.dim() < 2 or x.numel() < LARGE:  # in this order: an export has no sizes to ask for
-        return None
-    if any(p.numel() > 1 and p.dim() >= x.dim() and p.shape[0] > 1 for p in parameters):
-        return None  # they differ by row
-    return max(1, PIECE * torch.get_num_threads() * len(x) // x.numel())
-
-
-def _forward_in_pieces(function: Callable[[Tensor], Tensor], x: Tensor, *parameters: Tensor) -> Tensor:
-    rows = _rows_per_piece(x, parameters)
-    if rows is None:
-        return function(x)
-    y = torch.empty_like(x)
-    for piece, into in zip(x.split(rows), y.split(rows)):
-        into.copy_(function(piece))
-    return y
-
-
-def _backward_in_pieces(
-    function: Callable[[Tensor, Tensor], tuple[Tensor | None, ...]], grad: Tensor, x: Tensor, *parameters: Tensor
-) -> tuple[Tensor | None, ...]:
-    """``function``: gradient and input to the input's gradient and those of the parameters, which add up."""
-    rows = None if torch.is_grad_enabled() else _rows_per_piece(x, parameters)
-    if rows is None:
-        return function(grad, x)
-    grad_x, needed = torch.empty_like(x), True
-    parts: list[list[Tensor | None]] = []
-    for g, piece, into in zip(grad.split(rows), x.split(rows), grad_x.split(rows)):
-        of_piece, *more = function(g, piece)
-        parts.append(more)
-        if needed := of_piece is not None:
-            into.copy_(of_piece)
-    sums = [None if each[0] is None else torch.stack(each).sum(0) for each in zip(*parts)]  # type: ignore[arg-type]
-    return (grad_x if needed else None, *sums)
-
-
 class _Swish(torch.autograd.Function):
     generate_vmap_rule = True
 
@@ -145,13 +102,11 @@ class _Swish(torch.autograd.Function):
         offset = torch.zeros_like(beta) if gamma is None else gamma
         if (done := kernels.forward(x, (beta, beta, offset), "absent")) is not None:
             return done
-
-        def operators(x: Tensor) -> Tensor:
-            wide = _widen(x)
-            y = wide * torch.sigmoid(beta * wide)
-            return (y if gamma is None else y - gamma).to(x.dtype)
-
-        return _forward_in_pieces(operators, x, beta, offset)
+        if (done := pieces.swish(x, beta, gamma)) is not None:
+            return done
+        wide = _widen(x)
+        y = wide * torch.sigmoid(beta * wide)
+        return (y if gamma is None else y - gamma).to(x.dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -164,17 +119,15 @@ class _Swish(torch.autograd.Function):
         offset = torch.zeros_like(beta) if gamma is None else gamma
         if (done := kernels.backward(grad, x, (beta, beta, offset), "absent")) is not None:
             return done[0], done[2], done[3] if need_gamma else None
-
-        def operators(grad: Tensor, x: Tensor) -> tuple[Tensor | None, ...]:
-            wide, g = _widen(x), _widen(grad)
-            s = torch.sigmoid(beta * wide)
-            x_slope = wide * s * (1 - s)  # first times s, so that a huge input never meets its own square
-            grad_x = (g * (s + beta * x_slope)).to(x.dtype) if need_x else None
-            grad_beta = _reduce(g * (wide * x_slope), beta) if need_beta else None
-            grad_gamma = _reduce(-g, gamma) if need_gamma else None
-            return grad_x, grad_beta, grad_gamma
-
-        return _backward_in_pieces(operators, grad, x, beta, offset)
+        if offset.shape == beta.shape and (done := pieces.swish_backward(grad, x, beta)) is not None:
+            return *done[:2], done[2] if need_gamma else None
+        wide, g = _widen(x), _widen(grad)
+        s = torch.sigmoid(beta * wide)
+        x_slope = wide * s * (1 - s)  # first times s, so that a huge input never meets its own square
+        grad_x = (g * (s + beta * x_slope)).to(x.dtype) if need_x else None
+        grad_beta = _reduce(g * (wide * x_slope), beta) if need_beta else None
+        grad_gamma = _reduce(-g, gamma) if need_gamma else None
+        return grad_x, grad_beta, grad_gamma
 
 
 class _SGBlend(torch.autograd.Function):
@@ -184,16 +137,15 @@ class _SGBlend(torch.autograd.Function):
     def forward(  # type: ignore[override]
         x: Tensor, alpha: Tensor, beta: Tensor, gamma: Tensor, approximate: str, bounded: bool
     ) -> Tensor:
-        if (done := kernels.forward(x, (alpha, beta, gamma), approximate, bounded)) is not None:
+        scalars = alpha, beta, gamma
+        if (done := kernels.forward(x, scalars, approximate, bounded)) is not None:
+            return done
+        if (done := pieces.sg_blend(x, scalars, approximate, bounded)) is not None:
             return done
         weight = alpha.clamp(0.0, 1.0) if bounded else alpha
-
-        def operators(x: Tensor) -> Tensor:
-            wide = _widen(x)
-            swish_part = wide * torch.sigmoid(beta * wide)
-            return (weight * (swish_part - gamma) + (1 - weight) * _gelu(wide, approximate)).to(x.dtype)
-
-        return _forward_in_pieces(operators, x, alpha, beta, gamma)
+        wide = _widen(x)
+        swish_part = wide * torch.sigmoid(beta * wide)
+        return (weight * (swish_part - gamma) + (1 - weight) * _gelu(wide, approximate)).to(x.dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -203,30 +155,28 @@ class _SGBlend(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         x, alpha, beta, gamma = ctx.saved_tensors
-        if (done := kernels.backward(grad, x, (alpha, beta, gamma), ctx.approximate, ctx.bounded)) is not None:
+        scalars, form, bounded = (alpha, beta, gamma), ctx.approximate, ctx.bounded
+        if (done := kernels.backward(grad, x, scalars, form, bounded)) is not None:
             return (*done, None, None)
+        if (done := pieces.sg_blend_backward(grad, x, scalars, form, bounded)) is not None:
+            by_weight = done[1]
+            return done[0], _inward(by_weight, alpha, 0.0, 1.0) if bounded else by_weight, *done[2:], None, None
         need_x, need_alpha, need_beta, need_gamma = ctx.needs_input_grad[:4]
-        weight = alpha.clamp(0.0, 1.0) if ctx.bounded else alpha
-
-        def operators(grad: Tensor, x: Tensor) -> tuple[Tensor | None, ...]:
-            wide, g = _widen(x), _widen(grad)
-            s = torch.sigmoid(beta * wide)
-            x_slope = wide * s * (1 - s)
-            grad_x = grad_alpha = grad_beta = grad_gamma = None
-            if need_x:
-                of_gelu = _gelu_backward((1 - weight) * g, wide, ctx.approximate)
-                grad_x = (weight * (g * (s + beta * x_slope)) + of_gelu).to(x.dtype)
-            if need_alpha:
-                grad_alpha = _reduce(g * (wide * s - gamma - _gelu(wide, ctx.approximate)), alpha)
-            if need_beta:
-                grad_beta = _reduce(weight * (g * (wide * x_slope)), beta)
-            if need_gamma:
-                grad_gamma = _reduce(-weight * g, gamma)
-            return grad_x, grad_alpha, grad_beta, grad_gamma
-
-        grad_x, grad_alpha, grad_beta, grad_gamma = _backward_in_pieces(operators, grad, x, alpha, beta, gamma)
-        if ctx.bounded and grad_alpha is not None:
-            grad_alpha = _inward(grad_alpha, alpha, 0.0, 1.0)
+        weight = alpha.clamp(0.0, 1.0) if bounded else alpha
+        wide, g = _widen(x), _widen(grad)
+        s = torch.sigmoid(beta * wide)
+        x_slope = wide * s * (1 - s)
+        grad_x = grad_alpha = grad_beta = grad_gamma = None
+        if need_x:
+            of_gelu = _gelu_backward((1 - weight) * g, wide, form)
+            grad_x = (weight * (g * (s + beta * x_slope)) + of_gelu).to(x.dtype)
+        if need_alpha:
+            grad_alpha = _reduce(g * (wide * s - gamma - _gelu(wide, form)), alpha)
+            grad_alpha = _inward(grad_alpha, alpha, 0.0, 1.0) if bounded else grad_alpha
+        if need_beta:
+            grad_beta = _reduce(weight * (g * (wide * x_slope)), beta)
+        if need_gamma:
+            grad_gamma = _reduce(-weight * g, gamma)
         return grad_x, grad_alpha, grad_beta, grad_gamma, None, None
 
 
@@ -237,14 +187,19 @@ class _Pair(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, alpha: Tensor, first: str, second: str) -> Tensor:  # type: ignore[override]
         ctx.save_for_backward(x, alpha)
         ctx.names = first, second
-        done = kernels.pair(x, alpha, first, second)
-        return blend(BLENDED[first](x), BLENDED[second](x), alpha, bounded=True) if done is None else done
+        if (done := kernels.pair(x, alpha, first, second)) is not None:
+            return done
+        if (done := pieces.pair(x, alpha, first, second)) is not None:
+            return done
+        return blend(BLENDED[first](x), BLENDED[second](x), alpha, bounded=True)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         x, alpha = ctx.saved_tensors
         if (done := kernels.pair_backward(grad, x, alpha, *ctx.names)) is not None:
             return *done, None, None
+        if (done := pieces.pair_backward(grad, x, alpha, *ctx.names)) is not None:
+            return done[0], _inward(done[1], alpha, 0.0, 1.0), None, None
         again = torch.is_grad_enabled()  # the gradient is to be differentiated once more
         with torch.enable_grad():
             if not again:
