@@ -111,9 +111,21 @@ class DirectLoop(_TrainingEpochLoop):
         self.scheduler_progress.increment_completed()
         for hook in self.hooks["on_train_batch_end"]:
             hook(trainer, module, {"loss": loss.detach()}, batch, index)
-        log.on_batch_end()
+        if self._results:  # somebody called log() in this step
+            log.on_batch_end()
         batches.increment_completed()
-        log.update_train_step_metrics()
+        if self._results:
+            log.update_train_step_metrics()
+
+    def on_advance_end(self, data_fetcher: _DataFetcher) -> None:
+        """Validation, schedules by metric, flushing of loggers: only where one of them may be due."""
+        trainer: Any = self.trainer
+        within = self.hooks is not None and trainer.val_check_batch == trainer.num_training_batches
+        due = self.batch_progress.is_last_batch or trainer.should_stop or trainer.received_sigterm
+        if within and not due and not trainer._logger_connector.should_update_logs:
+            self._batches_that_stepped += 1
+        else:
+            super().on_advance_end(data_fetcher)
 
 
 def overrides(of: object, base: type, name: str) -> bool:
