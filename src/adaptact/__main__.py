@@ -10,6 +10,7 @@ import traceback
 from adaptact import clock as clock  # noqa: PLC0414 - imported first: it notes when the process began
 from adaptact import launcher
 from adaptact.errors import ConfigError, UserError, did_you_mean
+from adaptact.memory import keep_freed_memory
 
 JOBS = {
     "train": "train one network: model, data and activation by name",
@@ -49,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
         os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    keep_freed_memory()
     os.environ["ADAPTACT_JOB"] = "1"  # this process and its workers are adaptact's own: see adaptact.training
     from_make = "--make" in words[:1]
     words = words[1:] if from_make else words

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adaptact import config
-from adaptact.data import load
+from adaptact.data import load, splits
 from adaptact.data.roles import infer_roles
 from adaptact.data.splits import connected, moments, row_hash, split_table
 from adaptact.data.table import Raw, read_and_split
@@ -366,3 +366,10 @@ def test_equal_wines_never_stand_in_two_parts(datasets: Path) -> None:
     rows = {part: set(raw.frames[part].assign(y=raw.y[part]).itertuples(index=False, name=None)) for part in PARTS}
     assert disjoint(rows["train"], rows["val"], rows["test"])
     assert abs(len(raw.y["test"]) - 0.2 * 4898) <= 3
+
+
+def test_a_row_without_a_group_is_a_group_of_its_own() -> None:
+    frame = pd.DataFrame({"g": ["a", None, "b", "a", np.nan]})
+    assert splits.groups_of(frame, "g").tolist() == [0, 2, 1, 0, 3]
+    assert splits.groups_of(pd.DataFrame({"g": [1.0, np.nan, 1.0]}), "g").tolist() == [0, 1, 0]
+    assert splits.groups_of(frame, None) is splits.groups_of(frame, "absent") is None

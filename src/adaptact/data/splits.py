@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from adaptact import config
-from adaptact.data.cells import as_text, numbers
+from adaptact.data.cells import as_text, numbers, texts
 from adaptact.data.parts import Task, split_rows
 from adaptact.data.roles import Roles, date_format, dates
 from adaptact.errors import DataError
@@ -154,6 +154,11 @@ def group_numbers(column: pd.Series) -> np.ndarray:
     missing = codes < 0
     codes[missing] = codes.max(initial=-1) + 1 + np.arange(missing.sum())
     return codes
+
+
+def groups_of(frame: pd.DataFrame, group: str | None) -> np.ndarray | None:
+    """:func:`group_numbers` of the column that names groups, as one would have typed its cells; None without one."""
+    return None if group is None or group not in frame.columns else group_numbers(texts(frame[group]))
 
 
 def connected(first: np.ndarray, second: np.ndarray) -> np.ndarray:

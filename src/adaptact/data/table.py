@@ -11,14 +11,13 @@ import pandas as pd
 
 from adaptact import config
 from adaptact.data import targets
-from adaptact.data.cells import texts
 from adaptact.data.download import sha256
-from adaptact.data.memory import give_back
 from adaptact.data.parts import Part, Prepared, Task, classes, standardize, values
 from adaptact.data.reading import Format, read
 from adaptact.data.roles import Roles, as_roles, infer_roles
-from adaptact.data.splits import check, moments, split_table
+from adaptact.data.splits import check, groups_of, moments, split_table
 from adaptact.errors import DataError, did_you_mean
+from adaptact.memory import give_back
 from adaptact.records import project_root
 
 KEYS = {"train": "data.path", "val": "data.val_path", "test": "data.test_path"}
@@ -113,13 +112,6 @@ def prepare(raw: Raw, options: config.Table) -> Prepared:
         layout=preparation.layout,
         test_groups=groups,
     )
-
-
-def groups_of(frame: pd.DataFrame, group: str | None) -> np.ndarray | None:
-    """The number of each row's group; None without one."""
-    if group is None or group not in frame.columns:
-        return None
-    return pd.factorize(texts(frame[group]), use_na_sentinel=False)[0]
 
 
 def name_of(path: str) -> str:

@@ -22,7 +22,7 @@ def run(words: list[str]) -> None:
     options = read_words(Shadow, words, lists={"runs"})
     assert options.input is not None
     with Console(stderr=True).status("loading the runs") as status:
-        from adaptact.data.table import groups_of
+        from adaptact.data.splits import groups_of
         from adaptact.export.predict import neutral
         from adaptact.report.rollout import print_shadow, write_shadow
         from adaptact.rollout import shadow

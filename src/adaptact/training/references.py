@@ -23,9 +23,9 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from adaptact.data import Prepared
-from adaptact.data.memory import give_back
 from adaptact.data.parts import fingerprint
 from adaptact.layouts import Columns, Tokens
+from adaptact.memory import give_back
 from adaptact.training.metrics import classification_metrics, regression_metrics
 
 SMALL = 16  # pixels a side that the linear model of images sees
