@@ -15,9 +15,18 @@ from adaptact.memory import give_back
 ROOT = Path(__file__).parents[1]
 
 
-def test_freed_memory_is_given_back_wherever_that_can_be() -> None:
-    kept = np.ones(1000)
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_freed_memory_is_given_back() -> None:
+    freed = [np.ones(1000) for _ in range(20_000)]  # 160 MB in pieces of the heap
+    kept = np.ones(1000)  # above them: what is below stays with the process
+    del freed
+    before = resident()
     give_back()
+    assert before - resident() > 100e6
     assert kept.sum() == 1000
 
 
@@ -51,7 +60,7 @@ def test_freed_memory_is_kept_for_the_next_step() -> None:
 
 @pytest.mark.slow
 def test_a_run_on_a_large_table_does_not_hold_it_many_times() -> None:
-    """Of 1,000,000 rows it is 2.6 times, here a little more: some rows are copied however many there are."""
+    """Of 1,000,000 rows it is 2.6 times, here 4.4: a preparation learns from as many rows here as there."""
     words = ["400000", "50", "parquet", "references=false", "logger=none"]
     done = subprocess.run(
         [sys.executable, "benchmarks/memory.py", *words], cwd=ROOT, capture_output=True, text=True, check=True
@@ -60,4 +69,4 @@ def test_a_run_on_a_large_table_does_not_hold_it_many_times() -> None:
     peaks = {name: int(size) for name, size in re.findall(r"^(\w+) +(\d+) MiB$", done.stdout, re.MULTILINE)}
     table = 400_000 * 50 * 4 / 2**20
     assert peaks["read"] < 2.5 * table
-    assert max(peaks.values()) < 6 * table
+    assert max(peaks.values()) < 5.5 * table

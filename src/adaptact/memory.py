@@ -17,9 +17,10 @@ def keep_freed_memory() -> None:
     Concerns this process and those that it starts. Does nothing where the user has set it, or the library is another
     than glibc.
     """
-    if "MALLOC_TRIM_THRESHOLD_" in os.environ:
+    names = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
+    if any(name in os.environ for name in names) or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
         return
-    os.environ["MALLOC_TRIM_THRESHOLD_"], os.environ["MALLOC_MMAP_THRESHOLD_"] = str(KEPT), str(LARGEST)
+    os.environ |= dict(zip(names, (str(KEPT), str(LARGEST)), strict=True))
     with contextlib.suppress(AttributeError, OSError, TypeError):
         library = ctypes.CDLL(None)
         library.mallopt(M_TRIM_THRESHOLD, KEPT)

@@ -82,6 +82,18 @@ def test_a_clamped_alpha_learns_inward_only(make: Callable[..., AdaptiveActivati
         torch.testing.assert_close(mine.double(), theirs, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("make", MAKE[:4])
+def test_a_huge_input_has_a_gradient(make: Callable[..., AdaptiveActivation], calls: list[int]) -> None:
+    x, module = torch.full((50, 200), 1e38), make()
+    x[1::2] *= -1
+    found = torch.autograd.grad(module(x), list(module.parameters()), torch.full((50, 200), 1e-36))
+    assert calls
+    wide, module = x.double(), module.double()
+    expected = torch.autograd.grad(module(wide), list(module.parameters()), torch.full((50, 200), 1e-36).double())
+    for ours, reference in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours.double(), reference, rtol=1e-4, atol=1e-4)
+
+
 def test_only_what_is_asked_for_is_learned(calls: list[int]) -> None:
     module, x = SGBlend(0.3, learn=("beta",)), torch.randn(50, 200)
     assert torch.autograd.grad(module(x).sum(), [p for p in module.parameters() if p.requires_grad])[0].isfinite()
@@ -96,6 +108,8 @@ def test_only_what_is_asked_for_is_learned(calls: list[int]) -> None:
         pytest.param(lambda m: torch.func.vmap(m)(torch.randn(50, 200)), id="vmap"),
         pytest.param(lambda m: AF.sg_blend(torch.randn(50, 200), torch.rand(50, 1)), id="a parameter per row"),
         pytest.param(lambda m: AF.sg_blend(torch.randn(50, 200), torch.rand(200), 1.0), id="parameters of two shapes"),
+        pytest.param(lambda m: AF.swish(torch.randn(500, 1), torch.rand(3)), id="a parameter wider than x"),
+        pytest.param(lambda m: AF.swish(torch.randn(50, 20), torch.ones(1, 1, 1)), id="a parameter of more dimensions"),
         pytest.param(lambda m: AF.sg_blend(torch.randn(50, 200), approximate="sigmoid"), id="a form without buffers"),
         pytest.param(lambda m: m.to("meta")(torch.randn(50, 200, device="meta")), id="no memory"),
     ],

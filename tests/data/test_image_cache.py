@@ -160,12 +160,12 @@ def test_a_broken_cache_is_made_again(tmp_path: Path, decoded: list[bytes], dama
 
 
 SLOW = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from adaptact.data import image_cache
 from adaptact.data.images import decode
 def slow(content, how):
-    print("decoding", flush=True)
+    os.write(1, b"decoding\\n")  # in one piece: several threads do
     time.sleep(0.2)
     return decode(content, how)
 image_cache.decode = slow

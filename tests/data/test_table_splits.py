@@ -76,6 +76,10 @@ def test_rows_have_the_same_number_where_they_are_equal(rows: list[tuple[Any, ..
     expected = [known[repr(row)] for row in frame.replace(-0.0, 0.0).to_numpy().tolist()]
     assert pd.factorize(row_hash(frame, names))[0].tolist() == expected
     narrow = frame.astype({"b": np.float32, "c": np.int8})  # the same numbers in a file of other types
+    days = pd.Series(pd.to_datetime("2024-01-01") + pd.to_timedelta(frame["c"], unit="D"))
+    units = [pd.DataFrame({"d": days.astype(f"datetime64[{unit}]")}) for unit in ("s", "ms", "us", "ns")]
+    by_unit = {row_hash(each, ["d"]).tobytes() for each in units}
+    assert len(by_unit) == 1
     assert row_hash(narrow, names).tolist() == row_hash(frame, names).tolist()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
+from lightning.pytorch.callbacks import LambdaCallback
 from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
 from lightning.pytorch.plugins.precision import MixedPrecision
 from torch import Tensor, nn
@@ -106,6 +107,42 @@ def test_hooks_that_somebody_wrote_are_called(
     assert sorted(counting.calls) == sorted(hooks * steps)
     if not lightning:
         assert counting.calls[: len(hooks)] == list(hooks)
+
+
+def test_what_a_module_or_a_callback_logs_in_a_step_is_logged(
+    make_config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps_taken: list[bool]
+) -> None:
+    """As somebody would who adds a metric to the module."""
+    step = run.Learner.training_step
+
+    def logging(self: Learner, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        loss = step(self, batch, batch_idx)
+        self.log("train/mine", loss, on_step=True, on_epoch=True)
+        return loss
+
+    class Mine(L.Callback):
+        def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
+            pl_module.log("train/batch", float(trainer.global_step))
+
+        def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+            seen.append({name: value.item() for name, value in trainer.callback_metrics.items() if "train/" in name})
+
+    seen: list[dict[str, float]] = []
+    monkeypatch.setattr(run.Learner, "training_step", logging)
+    monkeypatch.setattr(run, "ActivationMonitor", Mine)
+    checkpoint(make_config(EVERYTHING), tmp_path / "ours")
+    assert not any(steps_taken)
+    monkeypatch.setattr(DirectLoop, "is_enough", lambda self: False)
+    checkpoint(make_config(EVERYTHING), tmp_path / "theirs")
+    assert set(seen[0]) == {"train/mine", "train/mine_step", "train/mine_epoch", "train/batch"}
+    assert seen[0] == seen[1]
+
+
+def test_hooks_of_an_object_are_called_too(make_config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(run, "ActivationMonitor", lambda: LambdaCallback(on_train_batch_end=lambda *_: calls.append(1)))
+    run.train(make_config(), quiet=True)
+    assert len(calls) >= 10
 
 
 def test_batches_from_elsewhere_take_lightnings_step(make_config: Make, steps_taken: list[bool]) -> None:

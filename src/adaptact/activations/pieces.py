@@ -72,7 +72,7 @@ def sg_blend_backward(
         aten.gelu_backward.grad_input(g, wide, approximate=approximate, grad_input=into)
         into.mul_(rest).addcmul_(weight, s.addcmul_(beta, slope).mul_(g))
         by_alpha = _total(swish_part.sub_(aten.gelu.out(wide, approximate=approximate, out=s)), g, alpha)
-        by_beta = _total(torch.mul(g, wide, out=s), slope, beta)
+        by_beta = _total(torch.mul(slope, wide, out=s), g, beta)  # the slope first: a huge input has none
         sums.append(torch.stack((by_alpha, by_beta, _sum(g, gamma))))
     by_alpha, by_beta, total = torch.stack(sums).sum(0)
     return grad_x, by_alpha - gamma * total, weight * by_beta, -weight * total
@@ -100,7 +100,7 @@ def swish_backward(grad: Tensor, x: Tensor, beta: Tensor) -> tuple[Tensor, ...] 
         torch.mul(beta, wide, out=s).sigmoid_()
         torch.sub(1, s, out=slope).mul_(s).mul_(wide)
         torch.mul(s.addcmul_(beta, slope), g, out=into)
-        by_beta = _total(torch.mul(g, wide, out=s), slope, beta)
+        by_beta = _total(torch.mul(slope, wide, out=s), g, beta)
         sums.append(torch.stack((by_beta, _sum(g, beta))))
     by_beta, total = torch.stack(sums).sum(0)
     return grad_x, by_beta, -total
@@ -141,6 +141,8 @@ def _rows(x: Tensor, *scalars: Tensor) -> int | None:
     for each in scalars:
         if each.shape != first.shape or each.dtype != torch.float32 or each.device != x.device or each.is_neg():
             return None
+    if torch.broadcast_shapes(first.shape, x.shape) != x.shape:
+        return None  # the result is larger than x
     if first.numel() > 1 and (first.dim() > x.dim() or (first.dim() == x.dim() and first.shape[0] > 1)):
         return None  # they differ by row
     return max(1, PIECE * torch.get_num_threads() * len(x) // x.numel())

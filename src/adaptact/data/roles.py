@@ -10,7 +10,7 @@ import pandas as pd
 import yaml
 
 from adaptact import config
-from adaptact.data.cells import as_text, decimal_mark, is_plain, numbers, texts
+from adaptact.data.cells import as_text, decimal_mark, is_plain, numbers, take_columns, texts
 from adaptact.errors import DataError, did_you_mean
 
 IDENTIFIER_SHARE = 0.95
@@ -153,8 +153,9 @@ def as_roles(frame: pd.DataFrame, roles: Roles) -> pd.DataFrame:
             return dates(cells, column.format or "%Y-%m-%d")
         return texts(cells)
 
+    given, index = take_columns(frame), frame.index
     # each column for itself: one block of all would be a second copy of a large table
-    return pd.DataFrame({c.name: column(frame.pop(c.name), c) for c in roles.columns}, index=frame.index, copy=False)
+    return pd.DataFrame({c.name: column(given.pop(c.name), c) for c in roles.columns}, index=index, copy=False)
 
 
 def _column(cells: pd.Series, name: str, given: str | None, decimal: str, options: config.Table) -> Column:

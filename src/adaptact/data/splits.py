@@ -60,6 +60,8 @@ def row_hash(frame: pd.DataFrame, names: Collection[str]) -> np.ndarray:
         cells = frame[name]
         if pd.api.types.is_numeric_dtype(cells):  # a number is the same in a file of float32 and in one of integers
             cells = cells.astype(np.float64) + 0.0  # and -0.0 is 0.0
+        elif pd.api.types.is_datetime64_any_dtype(cells):
+            cells = cells.astype("datetime64[us]")  # nor does a day depend on the unit in which a file has it
         digest = _mixed(digest, pd.util.hash_pandas_object(cells, index=False).to_numpy())
     return digest
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from adaptact import config
 from adaptact.data import targets
+from adaptact.data.cells import take_columns
 from adaptact.data.download import sha256
 from adaptact.data.parts import Part, Prepared, Task, classes, standardize, values
 from adaptact.data.reading import Format, read
@@ -143,9 +144,9 @@ def read_and_split(options: config.Table) -> Raw:
 def cut(frame: pd.DataFrame, rows: dict[str, np.ndarray]) -> dict[str, pd.DataFrame]:
     """The rows of each part; ``frame`` is used up column by column, so that a large table is not there twice."""
     columns: dict[str, dict[str, pd.Series]] = {part: {} for part in rows}
-    names = list(frame.columns)
+    names, given = list(frame.columns), take_columns(frame)
     for name in names:
-        cells = frame.pop(name)
+        cells = given.pop(name)
         for part, index in rows.items():
             columns[part][name] = cells.iloc[index].reset_index(drop=True)
     return {

@@ -87,11 +87,11 @@ class DirectLoop(_TrainingEpochLoop):
         batch = trainer.datamodule.on_after_batch_transfer(batch, 0)
         batches.increment_ready()
         log.on_batch_start(batch)
-        for hook in self.hooks["on_train_batch_start"]:
-            hook(trainer, module, batch, index)
+        self._call("on_train_batch_start", batch, index)
         batches.increment_started()
 
         done.step.increment_ready()
+        vars(module)["_current_fx_name"] = "training_step"  # where self.log() asks who called it
         with trainer.precision_plugin.train_step_context():
             loss = module.training_step(batch, index)
         done.zero_grad.increment_ready()
@@ -99,8 +99,7 @@ class DirectLoop(_TrainingEpochLoop):
         optimizer.zero_grad()
         done.zero_grad.increment_completed()
         loss.backward()
-        for hook in self.hooks["on_before_optimizer_step"]:
-            hook(trainer, module, optimizer)
+        self._call("on_before_optimizer_step", optimizer)
         module.configure_gradient_clipping(optimizer)
         optimizer.step()
         done.step.increment_completed()
@@ -109,13 +108,21 @@ class DirectLoop(_TrainingEpochLoop):
         self.scheduler_progress.increment_ready()
         trainer.lr_scheduler_configs[0].scheduler.step()
         self.scheduler_progress.increment_completed()
-        for hook in self.hooks["on_train_batch_end"]:
-            hook(trainer, module, {"loss": loss.detach()}, batch, index)
-        if self._results:  # somebody called log() in this step
+        self._call("on_train_batch_end", {"loss": loss.detach()}, batch, index)
+        logged = bool(self._results)
+        if logged:
             log.on_batch_end()
+        self._results.batch = None
         batches.increment_completed()
-        if self._results:
+        if logged:
             log.update_train_step_metrics()
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        trainer: Any = self.trainer
+        vars(trainer.lightning_module)["_current_fx_name"] = name
+        for hook in (self.hooks or {})[name]:
+            hook(trainer, trainer.lightning_module, *arguments)
+        vars(trainer.lightning_module)["_current_fx_name"] = None
 
     def on_advance_end(self, data_fetcher: _DataFetcher) -> None:
         """Validation, schedules by metric, flushing of loggers: only where one of them may be due."""
@@ -129,4 +136,5 @@ class DirectLoop(_TrainingEpochLoop):
 
 
 def overrides(of: object, base: type, name: str) -> bool:
-    return getattr(type(of), name) is not getattr(base, name)
+    """Whether a hook is another than that of ``base``, by a class or on the object itself."""
+    return getattr(getattr(of, name), "__func__", None) is not getattr(base, name)
