@@ -31,6 +31,13 @@ def _widen(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
+def _as_wide_as(y: Tensor, x: Tensor) -> Tensor:
+    """``y`` in the dtype of ``x``. Where it has that, no cast is written down: torch 2.11's compiler takes the result
+    of one for a tensor without a gradient.
+    """
+    return y if y.dtype == x.dtype else y.to(x.dtype)
+
+
 def _scalar(value: Scalar, x: Tensor) -> Tensor:
     """A parameter as a tensor beside ``x``; a number takes the dtype in which ``x`` is computed."""
     if isinstance(value, Tensor):
@@ -106,7 +113,7 @@ class _Swish(torch.autograd.Function):
             return done
         wide = _widen(x)
         y = wide * torch.sigmoid(beta * wide)
-        return (y if gamma is None else y - gamma).to(x.dtype)
+        return _as_wide_as(y if gamma is None else y - gamma, x)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -145,7 +152,7 @@ class _SGBlend(torch.autograd.Function):
         weight = alpha.clamp(0.0, 1.0) if bounded else alpha
         wide = _widen(x)
         swish_part = wide * torch.sigmoid(beta * wide)
-        return (weight * (swish_part - gamma) + (1 - weight) * _gelu(wide, approximate)).to(x.dtype)
+        return _as_wide_as(weight * (swish_part - gamma) + (1 - weight) * _gelu(wide, approximate), x)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -252,7 +259,7 @@ def blend(first: Tensor, second: Tensor, alpha: Scalar = 0.5, *, bounded: bool =
     """alpha * first + (1 - alpha) * second; with ``bounded`` alpha is clamped as by :func:`bounded`."""
     weight = _scalar(alpha, first)
     weight = _apply(_Bounded, weight, 0.0, 1.0) if bounded else weight
-    return (weight * _widen(first) + (1 - weight) * _widen(second)).to(first.dtype)
+    return _as_wide_as(weight * _widen(first) + (1 - weight) * _widen(second), first)
 
 
 BLENDED: Mapping[str, Callable[[Tensor], Tensor]] = {
