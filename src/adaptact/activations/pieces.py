@@ -47,7 +47,7 @@ def sg_blend(x: Tensor, scalars: tuple[Tensor, Tensor, Tensor], approximate: str
     alpha, beta, gamma = scalars
     weight = alpha.clamp(0.0, 1.0) if bounded else alpha
     y, rest = torch.empty_like(x), 1 - weight
-    for wide, _, into, (swish_part, _, _) in _pieces(x, None, y, rows, 1):
+    for wide, _, into, (swish_part,) in _pieces(x, None, y, rows, 1):
         torch.mul(beta, wide, out=swish_part).sigmoid_().mul_(wide).sub_(gamma)
         aten.gelu.out(wide, approximate=approximate, out=into)
         into.mul_(rest).addcmul_(weight, swish_part)
@@ -96,7 +96,7 @@ def swish_backward(grad: Tensor, x: Tensor, beta: Tensor) -> tuple[Tensor, ...] 
     if rows is None or not _fits(grad, x):
         return None
     grad_x, sums = torch.empty_like(x), []
-    for wide, g, into, (s, slope, _) in _pieces(x, grad, grad_x, rows, 2):
+    for wide, g, into, (s, slope) in _pieces(x, grad, grad_x, rows, 2):
         torch.mul(beta, wide, out=s).sigmoid_()
         torch.sub(1, s, out=slope).mul_(s).mul_(wide)
         torch.mul(s.addcmul_(beta, slope), g, out=into)
@@ -112,7 +112,7 @@ def pair(x: Tensor, alpha: Tensor, first: str, second: str) -> Tensor | None:
         return None
     weight = alpha.clamp(0.0, 1.0)
     y, rest = torch.empty_like(x), 1 - weight
-    for wide, _, into, (other, _, _) in _pieces(x, None, y, rows, 1):
+    for wide, _, into, (other,) in _pieces(x, None, y, rows, 1):
         FUNCTIONS[second](wide, out=into)
         into.mul_(rest).addcmul_(weight, FUNCTIONS[first](wide, out=other))
     return y
@@ -125,7 +125,7 @@ def pair_backward(grad: Tensor, x: Tensor, alpha: Tensor, first: str, second: st
         return None
     weight = alpha.clamp(0.0, 1.0)
     grad_x, rest, sums = torch.empty_like(x), 1 - weight, []
-    for wide, g, into, (a, b, _) in _pieces(x, grad, grad_x, rows, 2):
+    for wide, g, into, (a, b) in _pieces(x, grad, grad_x, rows, 2):
         SLOPES[second](g, wide, into)
         into.mul_(rest).addcmul_(weight, SLOPES[first](g, wide, a))
         difference = FUNCTIONS[first](wide, out=a).sub_(FUNCTIONS[second](wide, out=b))
@@ -154,19 +154,17 @@ def _fits(grad: Tensor, x: Tensor) -> bool:
 
 def _pieces(
     x: Tensor, grad: Tensor | None, out: Tensor, rows: int, n: int
-) -> Iterator[tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor, Tensor]]]:
+) -> Iterator[tuple[Tensor, Tensor, Tensor, list[Tensor]]]:
     """Pieces of x and of the gradient in float32, where the result goes, and ``n`` buffers of their shape."""
     narrow = x.dtype != torch.float32
     own = [torch.empty_like(x[:rows], dtype=torch.float32) for _ in range(n + (narrow and (2 if grad is None else 3)))]
-    gradients = [x] if grad is None else grad.split(rows)
-    for place, (piece, into) in enumerate(zip(x.split(rows), out.split(rows))):
-        free = [buffer[: len(piece)] for buffer in own]
-        g = gradients[place if grad is not None else 0]
-        result = into
+    gradients = x if grad is None else grad  # without one, something to go along with
+    for piece, g, into in zip(x.split(rows), gradients.split(rows), out.split(rows)):
+        free, result = [buffer[: len(piece)] for buffer in own], into
         if narrow:
             piece, result = free.pop().copy_(piece), free.pop()
             g = g if grad is None else free.pop().copy_(g)
-        yield piece, g, result, (*free, *[piece] * (3 - len(free)))
+        yield piece, g, result, free
         if narrow:
             into.copy_(result)
 
