@@ -48,7 +48,7 @@ def make_plan() -> Callable[..., Plan]:
             "seeds": options.seeds,
             "folds": None,
             "limits": {"latency_ratio": options.compare.max_latency_ratio, "fit_time_ratio": None},
-            "arms": arms_of(options, settings_of),
+            "arms": arms_of(options, settings_of, {"sgblend", "pelu"}),
             "data": {
                 "name": "wine",
                 "task": "classification",

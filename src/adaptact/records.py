@@ -20,6 +20,7 @@ import yaml
 from adaptact.errors import UserError
 
 SCHEMA = 1
+ENDED = {"finished", "diverged", "failed"}  # status of a planned run that is not tried again
 PLANNED_FILE = "planned.json"  # what a run of a comparison leaves beside its record
 WINDOWS_FILE = "windows.json"  # and one of a back-test: its metrics per later window
 COST = "cost"  # of a decision: beside those metrics, where costs are given
@@ -46,6 +47,24 @@ class Record:
     decision: dict[str, Any] | None = None
     references: list[dict[str, Any]] = field(default_factory=list)
     schema: int = field(default=SCHEMA)
+
+    @property
+    def positive(self) -> str | None:
+        """Label of the class to be found; None unless there are two. Earlier versions took the second."""
+        labels = list(self.data.get("labels") or [])
+        if len(labels) != 2:
+            return None
+        return str((self.decision or {}).get("positive") or self.data.get("positive") or labels[1])
+
+    @property
+    def positive_number(self) -> int:
+        """Class number of :attr:`positive`; 1 where there is none."""
+        return 1 if self.positive is None else list(self.data["labels"]).index(self.positive)
+
+    @property
+    def average_precision_of(self) -> str | None:
+        """Label of the class that the recorded average precision is about; earlier versions took the second."""
+        return None if self.positive is None else str(self.data.get("positive") or self.data["labels"][1])
 
     def save(self, folder: Path) -> None:
         """Write ``result.json``; values that are not finite become null."""
@@ -144,6 +163,15 @@ def safe_name(text: str) -> str:
 def new_run_folder(parent: Path, *, data: str, model: str, activation: str, seed: int) -> Path:
     """Make ``<time>-<data>-<model>-<activation>-seed<n>`` below ``parent``; never one that exists already."""
     return new_folder(parent, f"{safe_name(data)}-{safe_name(model)}-{safe_name(activation)}-seed{seed}")
+
+
+def read_planned(folder: Path) -> dict[str, Any]:
+    """What ``planned.json`` of a run says; empty where there is none, or a broken one."""
+    try:
+        plain = json.loads((folder / PLANNED_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return plain if isinstance(plain, dict) else {}
 
 
 def new_folder(parent: Path, name: str) -> Path:

@@ -211,6 +211,16 @@ def named_activations(model: nn.Module) -> dict[str, nn.Module]:
     return {s.name: s.current for s in _walk(model, "", None, set()) if isinstance(s.current, nn.Module)}
 
 
+def module_path(site: str) -> str:
+    """The dotted path of the module at a site, as it stands in a state dictionary.
+
+    >>> module_path("net.1"), module_path("block.relu#2")
+    ('net.1', 'block.relu.calls.1')
+    """
+    path, _, call = site.partition("#")
+    return f"{path}.calls.{int(call) - 1}" if call else path
+
+
 def survey(
     model: nn.Module,
     *,

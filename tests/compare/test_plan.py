@@ -1,17 +1,14 @@
 """Plans: what is hashed, what varies between seeds, what was changed afterwards."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from adaptact.compare.plan import FILE, Plan, changes_since, earlier_uses, settle, test_rows, with_learned_values
+from adaptact.compare.plan import FILE, Plan, changes_since, same_command, settle, with_learned_values
 from adaptact.errors import UserError
 
 Make = Callable[..., Plan]
-test_rows.__test__ = False  # type: ignore[attr-defined]
 
 
 def test_the_hash_is_that_of_what_was_decided(make_plan: Make) -> None:
@@ -118,7 +115,7 @@ def test_what_changed_afterwards_is_kept(make_plan: Make, tmp_path: Path) -> Non
         "margin: 0.005 became 0.02",
         "seeds: [0, 1, 2, 3] became [0, 1, 2, 3, 4, 5]",
         "arm silu was added",
-        "the code that trains changed",
+        "the code that trains changed (it was made by an earlier version of adaptact)",
     ]
     assert changes_since(first, make_plan()) == []
 
@@ -134,17 +131,16 @@ def test_a_plan_that_cannot_be_read_is_one_message(tmp_path: Path, text: str, me
         Plan.read(tmp_path / "nowhere")
 
 
-def test_test_rows_that_were_used_before_are_found(make_plan: Make, tmp_path: Path) -> None:
-    def compared(name: str, plan: Plan) -> Plan:
-        settle(tmp_path / name, plan)
-        folder = tmp_path / name / "gelu" / "seed0"
-        folder.mkdir(parents=True)
-        (folder / "planned.json").write_text(json.dumps({}), encoding="utf-8")
-        return plan
+def test_the_same_words_on_the_same_data_are_the_same_comparison(make_plan: Make, tmp_path: Path) -> None:
+    settle(tmp_path / "first", make_plan(code="old", margin=0.1))  # as an earlier version made it, with another default
+    settle(tmp_path / "other-words", make_plan("activations=gelu,sgblend seeds=5"))
+    assert same_command(tmp_path, make_plan()) == tmp_path / "first"
+    assert same_command(tmp_path, make_plan(data={**make_plan().data, "fingerprint": "1" * 64})) is None
+    settle(tmp_path / "retrained", make_plan())
+    assert same_command(tmp_path, make_plan()) == tmp_path / "retrained"
 
-    first = compared("first", make_plan())
-    assert earlier_uses(tmp_path, first) == []
-    other: Any = make_plan("activations=gelu,pelu seeds=[2,9]")  # one split in common
-    assert earlier_uses(tmp_path, other) == ["first"]
-    assert earlier_uses(tmp_path, make_plan("activations=gelu,pelu seeds=[7,9]")) == []  # other splits
-    assert earlier_uses(tmp_path, make_plan(data={**first.data, "fingerprint": "1" * 64}, margin=1.0)) == []
+
+def test_what_changed_in_the_code_is_named(make_plan: Make) -> None:
+    old = make_plan(code="a", code_files={"training/losses.py": "1", "layouts.py": "2", "gone.py": "3"})
+    new = make_plan(code="b", code_files={"training/losses.py": "1", "layouts.py": "9"})
+    assert changes_since(old, new) == ["the code that trains changed (gone.py, layouts.py)"]

@@ -57,7 +57,7 @@ def test_a_dear_missed_case_lowers_the_threshold() -> None:
 def test_the_label_to_find_may_be_the_first() -> None:
     p = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.1, 0.9]])
     y = np.array([0, 0, 1, 1])
-    found = decide(["ja", "nein"], {"val": (p, y), "test": (p, y)}, positive="ja", costs=(1.0, 2.0))
+    found = decide(["ja", "nein"], {"val": (p, y), "test": (p, y)}, positive=0, costs=(1.0, 2.0))
     assert found["positive"] == "ja"
     assert 0.3 < found["threshold"] <= 0.8
     assert found["test"]["tp"] == 2

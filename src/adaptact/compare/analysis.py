@@ -10,11 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from adaptact.compare.earlier_looks import EarlierLook
+from adaptact.compare.money import values
 from adaptact.compare.plan import Arm, Plan
-from adaptact.compare.results import Result
+from adaptact.compare.results import Result, differences
+from adaptact.compare.row_limits import Metric, limits, paired_rows, read_arrays, row_worth
 from adaptact.compare.statistics import (
     Interval,
+    checked,
     effect_size,
+    equivalence_level,
     holm,
     paired_interval,
     probability_of_superiority,
@@ -22,18 +27,16 @@ from adaptact.compare.statistics import (
     sign_flip_p,
     simultaneous,
 )
-from adaptact.compare.value import Value, yearly_value
+from adaptact.compare.statistics import spread as deviation
+from adaptact.compare.value import Value
 from adaptact.compare.verdict import Guardrails, decide, default_margin
-from adaptact.config import METRICS
 from adaptact.errors import UserError
-from adaptact.training.decision import choose_threshold, rates
 
 SCHEMA = 1
 SCHEMA_FILE = Path(__file__).resolve().parents[1] / "schemas" / "report.json"
 CLEARER = {"accuracy": "log_loss", "f1_macro": "log_loss"}  # separates better on few test rows
-MODES = {name: mode for names in METRICS.values() for name, mode in names.items()}
 STABILITY = ("loss_spikes", "nonfinite_steps", "grad_norm_cv", "grad_norm_max", "epochs_to_90pct")
-MetricOf = Callable[[str], Callable[[np.ndarray, np.ndarray], float]]
+MetricOf = Callable[[str, int], Metric]
 
 
 def analyse(
@@ -42,9 +45,11 @@ def analyse(
     *,
     cost: dict[str, Any] | None = None,
     references: Sequence[dict[str, Any]] = (),
-    earlier_uses: Sequence[str] = (),
+    looks: Sequence[EarlierLook] = (),
     metric_of: MetricOf | None = None,
     value: Value | None = None,
+    positive: str | None = None,
+    words: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """The content of ``report.json``.
 
@@ -54,6 +59,9 @@ def analyse(
         references: what boosting and a linear model reach, one entry per split.
         metric_of: metrics as functions of arrays, for the uncertainty from the finite test set; None leaves it out.
         value: what errors cost; left out where it is not given.
+        looks: earlier comparisons that had some of the same test rows.
+        positive: label of the class that costs are about, where it is not that of the plan.
+        words: of the command that makes this comparison and report; by default those of the plan.
 
     Raises:
         UserError: no run of the baseline has a score, so that there is no margin.
@@ -61,13 +69,17 @@ def analyse(
     by_arm = {arm.name: [r for r in found if r.arm.name == arm.name and r.ended] for arm in plan.arms}
     margin = margin_of(plan, by_arm[plan.baseline])
     ratio = test_train_ratio(plan, found)
+    sought = positive_of(plan)
+    of_arrays = None if metric_of is None else bound(metric_of, plan, sought)
     costs = (cost or {}).get("arms", {})
     candidates = [
-        _candidate(plan, arm, by_arm, margin, ratio, costs.get(arm.name, {}), metric_of) for arm in plan.candidates
+        _candidate(plan, arm, by_arm, margin, ratio, costs.get(arm.name, {}), of_arrays) for arm in plan.candidates
     ]
     with_p = [c for c in candidates if c["p_value"] is not None]
     for candidate, adjusted in zip(with_p, holm([c["p_value"] for c in with_p]), strict=True):
         candidate["p_value_holm"] = adjusted
+    verdicts = {candidate["activation"]: candidate["verdict"] for candidate in candidates}
+    of_costs = positive or (sought or {}).get("label")
     return {
         "schema": SCHEMA,
         "baseline": plan.baseline,
@@ -79,18 +91,22 @@ def analyse(
         "strict": plan.strict,
         "decided_at": plan.decided_at,
         "changes": plan.changes,
-        "earlier_uses": list(earlier_uses),
+        "earlier_uses": [look.name for look in looks],
+        "earlier_looks": [asdict(look) for look in looks],
         "seeds": plan.seeds,
         "folds": plan.folds,
         "vary": plan.vary,
         "limits": plan.limits,
         "data": plan.data,
+        "positive": sought,
         "candidates": candidates,
         "controls": [_control(plan, arm, by_arm, ratio) for arm in plan.controls if by_arm[arm.name]],
         "arms": [_arm(plan, arm, by_arm[arm.name]) for arm in plan.arms],
         "cost": cost,
         "robustness": [_robustness(plan, arm, by_arm, ratio) for arm in plan.arms if arm.role != "control"],
-        "value": _values(plan, by_arm, ratio, cost, value) if value is not None and value.given else None,
+        "value": values(plan, by_arm, verdicts, ratio, cost, value, of_costs)
+        if value is not None and value.given
+        else None,
         "references": _references(references, plan.metric),
         "failures": [
             {"arm": r.arm.name, "seed": r.run.seed, "fold": r.run.fold, "status": r.status, "reason": r.reason}
@@ -99,6 +115,7 @@ def analyse(
         ],
         "missing_runs": sum(not r.ended for r in found),
         "made_with": _made_with(plan, found),
+        "words": list(plan.words if words is None else words),
     }
 
 
@@ -108,6 +125,28 @@ def _made_with(plan: Plan, found: Sequence[Result]) -> dict[str, Any]:
     versions = {name: version for record in known for name, version in record.versions.items()}
     devices = sorted({record.device for record in known})
     return {"versions": versions, "devices": devices, "code": plan.code, "plan": plan.hash}
+
+
+def bound(metric_of: MetricOf, plan: Plan, sought: dict[str, Any] | None) -> Metric:
+    """The metric that decides, as the records have it."""
+    return metric_of(plan.metric, 1 if sought is None else list(plan.data["labels"]).index(sought["metric_of"]))
+
+
+def positive_of(plan: Plan) -> dict[str, Any] | None:
+    """The class to be found: "label", "other", "share" of the rows (None where it is not known) and "by".
+
+    "metric_of" is the class that the average precision of the records is about: of earlier versions the second label.
+    """
+    labels = list(plan.data.get("labels") or [])
+    if len(labels) != 2:
+        return None
+    if plan.data.get("positive") is not None:
+        label = plan.data["positive"]["label"]
+        return {**plan.data["positive"], "metric_of": label}
+    typed = plan.arms[0].settings["data"].get("positive")
+    label = typed or labels[1]
+    by = "typed" if typed else "earlier"
+    return {"label": label, "other": labels[1 - labels.index(label)], "share": None, "by": by, "metric_of": labels[1]}
 
 
 def margin_of(plan: Plan, baseline: Sequence[Result]) -> float:
@@ -130,20 +169,6 @@ def test_train_ratio(plan: Plan, found: Sequence[Result]) -> float | None:
     return fmean(row["test"] / row["train"] for row in rows) if rows else None
 
 
-def differences(
-    plan: Plan, ours: Sequence[Result], theirs: Sequence[Result], metric: str, part: str = "test"
-) -> dict[str, float]:
-    """Per seed (and fold) how much better ``ours`` is than ``theirs``; pairs without two scores are left out."""
-    sign = 1 if MODES[metric] == "max" else -1
-    base = {(r.run.seed, r.run.fold): r.score(metric, part) for r in theirs}
-    pairs = {}
-    for r in ours:
-        a, b = r.score(metric, part), base.get((r.run.seed, r.run.fold))
-        if a is not None and b is not None:
-            pairs[f"seed{r.run.seed}" + ("" if r.run.fold is None else f"-fold{r.run.fold}")] = sign * (a - b)
-    return pairs
-
-
 def _candidate(
     plan: Plan,
     arm: Arm,
@@ -151,11 +176,11 @@ def _candidate(
     margin: float,
     ratio: float | None,
     cost: dict[str, Any],
-    metric_of: MetricOf | None,
+    metric: Metric | None,
 ) -> dict[str, Any]:
     ours, theirs = by_arm[arm.name], by_arm[plan.baseline]
     pairs = differences(plan, ours, theirs, plan.metric)
-    values = list(pairs.values())
+    gains = list(pairs.values())
     number = len(plan.candidates)
     guardrails = Guardrails(
         failures=sum(r.failed for r in ours),
@@ -168,9 +193,20 @@ def _candidate(
         max_fit_time_ratio=plan.limits["fit_time_ratio"],
     )
     seconds = [r.seconds for r in (*ours, *theirs) if r.seconds is not None]
+    level, narrow_level = simultaneous(plan.error, number), equivalence_level(plan.error, number)
+    finished = finished_pairs(ours, theirs)
+    tested = _test_rows_of(finished)
+    worth = row_worth(plan.metric, fmean(tested) if tested else 0, margin)
+    constant = len(gains) > 1 and deviation(checked(gains)) == 0
+    limited = None
+    if constant or (worth is not None and worth > 1):
+        rows = None if metric is None else paired_rows(finished)
+        if constant or rows is not None:
+            limited = limits(rows, plan.metric, metric, (level, narrow_level))
     verdict = decide(
-        values,
+        gains,
         margin=margin,
+        rows=limited,
         error=plan.error,
         candidates=number,
         test_train_ratio=ratio,
@@ -178,11 +214,10 @@ def _candidate(
         guardrails=guardrails,
         seconds_per_pair=2 * fmean(seconds) if seconds else None,
     )
-    p, smallest = sign_flip_p(values) if values else (None, None)
-    level = simultaneous(plan.error, number)
+    p, smallest = sign_flip_p(gains) if gains else (None, None)
     plain: dict[str, Any] = {
         "activation": arm.name,
-        "pairs": len(values),
+        "pairs": len(gains),
         "failures": guardrails.failures,
         "mean_difference": verdict.interval.mean,
         "interval": [verdict.interval.low, verdict.interval.high],
@@ -197,8 +232,8 @@ def _candidate(
         "p_value_smallest": smallest,
         "p_value_can_decide": smallest is not None and smallest * number <= plan.error,
         "p_value_holm": None,
-        "probability_of_superiority": probability_of_superiority(values),
-        "effect_size": effect_size(values),
+        "probability_of_superiority": probability_of_superiority(gains),
+        "effect_size": effect_size(gains),
         "guardrails": {
             "latency_ratio": guardrails.latency_ratio,
             "fit_time_ratio": guardrails.fit_time_ratio,
@@ -212,7 +247,9 @@ def _candidate(
         "seconds_needed": verdict.seconds_needed,
         "differences": pairs,
         "validation": _summary(list(differences(plan, ours, theirs, plan.metric, "val").values()), level, ratio),
-        "row_interval": _row_interval(plan, ours, theirs, level, metric_of),
+        "row_interval": _row_interval(plan, finished, level, metric),
+        "row_worth": worth,
+        "limited_by_rows": limited is not None and verdict.interval.method == limited[0].method,
     }
     if plan.metric in CLEARER:
         clearer = CLEARER[plan.metric]
@@ -221,6 +258,10 @@ def _candidate(
             **_summary(list(differences(plan, ours, theirs, clearer).values()), level, ratio),
         }
     return plain
+
+
+def _test_rows_of(pairs: Sequence[tuple[Result, Result]]) -> list[int]:
+    return [ours.record.data["rows"]["test"] for _, ours in pairs if ours.record is not None]
 
 
 def _summary(values: Sequence[float], level: float, ratio: float | None) -> dict[str, Any]:
@@ -235,29 +276,27 @@ def _summary(values: Sequence[float], level: float, ratio: float | None) -> dict
 
 
 def _row_interval(
-    plan: Plan, ours: Sequence[Result], theirs: Sequence[Result], level: float, metric_of: MetricOf | None
+    plan: Plan, pairs: Sequence[tuple[Result, Result]], level: float, metric: Metric | None
 ) -> dict[str, Any] | None:
     """Uncertainty from the finite test set; only where all pairs share it."""
-    if metric_of is None or "split" in plan.vary or plan.folds is not None:
+    if metric is None or "split" in plan.vary or plan.folds is not None:
         return None
-    base = {r.run.seed: r for r in theirs if r.status == "finished"}
-    pairs = [(base[r.run.seed], r) for r in ours if r.status == "finished" and r.run.seed in base]
-    if not pairs:
+    arrays = [(read_arrays(base.folder), read_arrays(ours.folder)) for base, ours in pairs]
+    known = [(base, ours) for base, ours in arrays if base is not None and ours is not None]
+    if not known:
         return None
+    baseline, candidate = (np.stack([pair[i]["predictions"] for pair in known]) for i in (0, 1))
     try:
-        outputs = [(read_outputs(a.folder), read_outputs(b.folder)) for a, b in pairs]
-        targets = outputs[0][0][0]
-        baseline, candidate = (np.stack([pair[i][1] for pair in outputs]) for i in (0, 1))
-        found: Interval = row_interval(targets, baseline, candidate, metric_of(plan.metric), level=level, resamples=200)
-    except (OSError, ValueError, KeyError):
+        found: Interval = row_interval(known[0][0]["targets"], baseline, candidate, metric, level=level, resamples=200)
+    except ValueError:
         return None
     return {"interval": [found.low, found.high], "standard_error": found.standard_error, "rows": found.pairs}
 
 
-def read_outputs(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Targets (rows,) and predictions (rows, classes) or (rows,) of a run's test part."""
-    with np.load(folder / "outputs.npz", allow_pickle=False) as file:
-        return file["targets"], file["predictions"]
+def finished_pairs(ours: Sequence[Result], theirs: Sequence[Result]) -> list[tuple[Result, Result]]:
+    """Finished runs of the baseline and of a candidate, pair by pair."""
+    base = {(r.run.seed, r.run.fold): r for r in theirs if r.status == "finished"}
+    return [(base[key], r) for r in ours if r.status == "finished" and (key := (r.run.seed, r.run.fold)) in base]
 
 
 def _ratio(cost: dict[str, Any], what: str) -> float | None:
@@ -364,53 +403,3 @@ def _robustness(plan: Plan, arm: Arm, by_arm: dict[str, list[Result]], ratio: fl
             row["difference"] = None if arm.role == "baseline" else _summary(pairs, 1 - plan.error, ratio)
             rows.append(row)
     return {"activation": arm.name, "rows": rows}
-
-
-def _values(
-    plan: Plan, by_arm: dict[str, list[Result]], ratio: float | None, cost: dict[str, Any] | None, value: Value
-) -> dict[str, Any]:
-    """The yearly value of each candidate, from the same pairs as its verdict."""
-    level = simultaneous(plan.error, len(plan.candidates))
-    costs = (cost or {}).get("arms", {})
-    found = []
-    for arm in plan.candidates:
-        if value.per_unit_error is not None:
-            pairs = differences(plan, by_arm[arm.name], by_arm[plan.baseline], plan.metric)
-            savings = [value.per_unit_error * d for d in pairs.values()]
-        else:
-            base = {(r.run.seed, r.run.fold): _cost_per_decision(r, value) for r in by_arm[plan.baseline]}
-            ours = {(r.run.seed, r.run.fold): _cost_per_decision(r, value) for r in by_arm[arm.name]}
-            savings = [
-                theirs - mine
-                for key, mine in ours.items()
-                if mine is not None and (theirs := base.get(key)) is not None
-            ]
-        hours = [fmean(_fit_hours(by_arm[name]) or [0.0]) for name in (arm.name, plan.baseline)]
-        latency = [costs[name]["latency"]["p50_ms"] if name in costs else 0.0 for name in (arm.name, plan.baseline)]
-        one = yearly_value(
-            savings,
-            value,
-            level=level,
-            test_train_ratio=ratio,
-            extra_fit_hours=hours[0] - hours[1],
-            extra_answer_ms=latency[0] - latency[1],
-        )
-        found.append({"activation": arm.name, **one})
-    return {"given": asdict(value), "candidates": found}
-
-
-def _fit_hours(found: Sequence[Result]) -> list[float]:
-    return [r.record.speed["fit_s"] / 3600 for r in found if r.record is not None]
-
-
-def _cost_per_decision(result: Result, value: Value) -> float | None:
-    """Of a two-class run: errors on the test rows at the threshold that costs least on the validation rows."""
-    costs = (float(value.cost_fp or 0), float(value.cost_fn or 0))
-    try:
-        with np.load(result.folder / "outputs.npz", allow_pickle=False) as file:
-            val, test = ((file[f"{p}predictions"][:, 1], file[f"{p}targets"] == 1) for p in ("val_", ""))
-    except (OSError, ValueError, KeyError, IndexError):
-        return None
-    threshold = choose_threshold(val[0].astype(np.float64), val[1], costs=costs)
-    counts = rates(test[0].astype(np.float64), test[1], np.array([threshold]))
-    return float((costs[0] * counts["fp"][0] + costs[1] * counts["fn"][0]) / len(test[1]))

@@ -55,6 +55,7 @@ class Backtest:
     )
     workers: int | None = option(None, "runs at once; null: one per core, one on a GPU", ge=1)
     name: str | None = option(None, "name of the folder; null: data, model and a hash of the command")
+    retrain: bool = option(False, "where settings, data or code changed since the runs of this name: train all anew")
     output_dir: str = option("runs/backtest", "folder of the back-tests; relative to the project")
     value: Value = field(default_factory=Value)
 

@@ -51,6 +51,9 @@ class Compare:
     workers: int | None = option(None, "runs at once; null: one per core, one on a GPU", ge=1)
     backend: Literal["loky", "ray"] = option("loky", "loky: processes of this machine; ray: a cluster (extra 'ray')")
     tuned: str | None = option(None, "folder of `make tune`, whose best settings each arm takes")
+    retrain: bool = option(
+        False, "where settings, data or code changed since the runs of this name: train all anew, in another folder"
+    )
 
 
 @dataclass
@@ -64,6 +67,10 @@ class Presentation:
     """Everything that `report` takes."""
 
     name: str | None = option(None, "name or path of the comparison")
+    positive: str | None = option(
+        None,
+        "two classes: the label that costs are about; null: that of the comparison",
+    )
     output_dir: str = option("runs/compare", "folder of the comparisons; relative to the project")
     report: Report = field(default_factory=Report)
     value: Value = field(default_factory=Value)

@@ -6,22 +6,22 @@ import copy
 import datetime
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from adaptact import records
+from adaptact.compare.code_files import code_files
 from adaptact.compare.options import Comparison
+from adaptact.config import SETTABLE, starts_from_options
 from adaptact.errors import UserError
 
 SCHEMA = 1
 FILE = "plan.json"
-MADE_BY = ("activations", "callbacks", "columns", "config", "data", "models", "sites", "surgery", "training")
 NOT_IN_HASH = ("output_dir", "resume", "trust", "debug", "logger", "figure", "references")
-ADAPTIVE = {"sgblend", "sgblend_authors", "sswish", "swish", "pelu", "abu", "nonlinearity_enhanced", "blend", "prelu"}
-SETTABLE = {"alpha", "beta", "gamma", "a", "b"}  # parameters that have an option for their start
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,9 @@ class Plan:
 
     Args:
         margin: in the metric's unit, or None for the rule that ``margin_rule`` names.
-        data: name, task, fingerprint, rows per part, and whether all seeds share the test rows (``fixed_test``).
-        code: hash of the code that trains.
+        data: name, task, fingerprint, rows per part, whether all seeds share the test rows (``fixed_test``), and the
+            positive class with how it was decided.
+        code: hash of the code that trains; ``code_files`` are its files, to say which of them changed.
         changes: what became different after the first runs, each with the time it was seen.
     """
 
@@ -88,6 +89,7 @@ class Plan:
     words: list[str]
     decided_at: str = ""
     changes: list[dict[str, str]] = field(default_factory=list)
+    code_files: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 
     @property
@@ -105,7 +107,7 @@ class Plan:
     def hash(self) -> str:
         """Of everything that was decided; the same command gives the same one, whatever the code and the day."""
         plain = asdict(self)
-        for key in ("decided_at", "changes", "code", "words"):
+        for key in ("decided_at", "changes", "code", "code_files", "words"):
             plain.pop(key)
         for arm in plain["arms"]:
             arm["settings"] = _decisive(arm["settings"])
@@ -153,8 +155,11 @@ class Plan:
             raise UserError(f"{path} is broken ({error}): compare again, in another folder") from None
 
 
-def arms_of(options: Comparison, compose: Callable[[str], dict[str, Any]]) -> list[Arm]:
+def arms_of(options: Comparison, compose: Callable[[str], dict[str, Any]], adaptive: Collection[str] = ()) -> list[Arm]:
     """Baseline, candidates and controls, with the settings that ``compose(activation)`` gives.
+
+    Args:
+        adaptive: activations that learn something; they get controls.
 
     A name that stands twice is an arm of its own with other seeds: the difference between the two is chance.
     """
@@ -173,46 +178,53 @@ def arms_of(options: Comparison, compose: Callable[[str], dict[str, Any]]) -> li
             )
         )
     if options.compare.controls:
-        arms += [control for arm in list(arms) for control in _controls(arm, arms[0])]
+        candidates = [arm for arm in arms if arm.role == "candidate" and arm.activation in adaptive]
+        arms += [control for arm in candidates for control in _controls(arm, arms[0])]
     return arms
 
 
-def is_adaptive(activation: dict[str, Any]) -> bool:
-    """Whether an activation's settings let it learn anything."""
-    return activation["kind"] in ADAPTIVE and activation.get("learn") != []
-
-
 def _controls(arm: Arm, baseline: Arm) -> Iterator[Arm]:
+    """Arms that show how much of a gain is due to learning, to the learned shape, and to scale alone."""
     chosen = arm.settings["activation"]
-    if arm.role == "baseline" or not is_adaptive(chosen):
-        return
-    shared = {key: chosen[key] for key in ("sites", "only", "preserve", "start")}
+    shared = {key: chosen[key] for key in ("sites", "only", "preserve", "start", "frozen")}
 
     def control(kind: Literal["frozen", "learned", "scale"], activation: dict[str, Any]) -> Arm:
         name = f"{arm.name}-{kind}"
         settings = {**copy.deepcopy(arm.settings), "activation": {**activation, "name": name}}
         return Arm(name, arm.activation, settings, "control", arm.name, kind, arm.seed_offset)
 
-    if "learn" in chosen:  # torch's own PReLU always learns
-        yield control("frozen", {**chosen, "learn": []})
-    if set(chosen.get("learn", ["weights"])) <= SETTABLE:
+    # an option of its own where the activation has one; any other module keeps its values without gradients
+    frozen: dict[str, Any] = {"learn": []} if "learn" in chosen else {"frozen": True}
+    yield control("frozen", {**chosen, **frozen})
+    if starts_from_options(chosen):
         yield control("learned", {**chosen, "learn": [], "per_channel": False})
+    else:
+        yield control("learned", {**chosen, "frozen": True})
     fixed = baseline.settings["activation"]["kind"]
     base = fixed if fixed in {"relu", "elu", "gelu", "silu", "mish"} else "gelu"
     yield control("scale", {**shared, "kind": "scaled", "base": base})
 
 
-def with_learned_values(arm: Arm, layers: Sequence[Sequence[dict[str, Any]]]) -> Arm:
+def with_learned_values(
+    arm: Arm, layers: Sequence[Sequence[dict[str, Any]]], states: Sequence[dict[str, dict[str, Any]]] = ()
+) -> Arm:
     """The control "learned": each site starts, and stays, at the mean of what the runs learned there.
 
     Args:
         layers: the "layers" of every record of the adaptive arm.
+        states: per run {site: {parameter: value or nested lists}}, where options cannot set the start.
     """
-    names = [layer["name"] for layer in layers[0]]
-    start = {
-        name: {key: sum(run[i][key] for run in layers) / len(layers) for key in layers[0][i] if key in SETTABLE}
-        for i, name in enumerate(names)
-    }
+    start: dict[str, Any]
+    if states:
+        start = {
+            site: {key: np.mean([run[site][key] for run in states], axis=0).tolist() for key in first}
+            for site, first in states[0].items()
+        }
+    else:
+        start = {
+            layer["name"]: {key: sum(run[i][key] for run in layers) / len(layers) for key in layer if key in SETTABLE}
+            for i, layer in enumerate(layers[0])
+        }
     settings = copy.deepcopy(arm.settings)
     settings["activation"]["start"] = start
     return Arm(**{**asdict(arm), "settings": settings})
@@ -236,8 +248,29 @@ def changes_since(old: Plan, new: Plan) -> list[str]:
     if old.data["fingerprint"] != new.data["fingerprint"]:
         found.append("the data changed")
     if old.code != new.code:
-        found.append("the code that trains changed")
+        found.append(f"the code that trains changed ({_changed_files(old.code_files, new.code_files)})")
     return found
+
+
+def _changed_files(old: dict[str, str], new: dict[str, str]) -> str:
+    """Names of the files that differ, the first few of them."""
+    if not old:
+        return "it was made by an earlier version of adaptact"
+    names = sorted(name for name in old | new if old.get(name) != new.get(name))
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more files" if len(names) > 5 else "")
+
+
+def same_command(parent: Path, plan: Plan) -> Path | None:
+    """The folder below ``parent`` that the same words made from the same data: the one of this plan, or the latest."""
+    found = []
+    for path in parent.glob(f"*/{FILE}"):
+        try:
+            other = Plan.read(path.parent)
+        except UserError:
+            continue
+        if other.words == plan.words and other.data["fingerprint"] == plan.data["fingerprint"]:
+            found.append(((other.hash, other.code) == (plan.hash, plan.code), other.decided_at, path.parent))
+    return max(found, default=(False, "", None))[2]
 
 
 def settle(folder: Path, plan: Plan) -> Plan:
@@ -253,51 +286,9 @@ def settle(folder: Path, plan: Plan) -> Plan:
     return plan
 
 
-def earlier_uses(parent: Path, plan: Plan) -> list[str]:
-    """Names of other comparisons below ``parent`` whose verdict was taken on the same test rows."""
-    found = []
-    for path in sorted(parent.glob(f"*/{FILE}")):
-        try:
-            other = Plan.read(path.parent)
-        except UserError:
-            continue
-        same_rows = test_rows(other) & test_rows(plan)
-        if other.hash != plan.hash and same_rows and any(path.parent.glob("*/seed*/planned.json")):
-            found.append(path.parent.name)
-    return found
-
-
-def test_rows(plan: Plan) -> set[str]:
-    """What picks the test rows of each run, hashed: two plans that share one have used the same rows."""
-    keys = set()
-    for run in plan.runs(plan.arms[0]):
-        data = dict(run.settings["data"])
-        for key in (
-            "batch_size",
-            "order_seed",
-            "resident",
-            "num_workers",
-            "scaling",
-            "max_categories",
-            "augment",
-            "cache",
-        ):
-            data.pop(key, None)
-        if plan.data["fixed_test"]:
-            data.pop("split_seed", None)
-        keys.add(digest([data, plan.data["fingerprint"]]))
-    return keys
-
-
-@cache
 def code_version() -> str:
     """Hash of the source files that a run's numbers depend on, and of the version of torch."""
-    root = Path(__file__).resolve().parents[1]
-    files = sorted(file for name in MADE_BY for file in [*root.glob(f"{name}.py"), *root.glob(f"{name}/**/*.py")])
-    from importlib.metadata import version
-
-    content = [file.read_bytes() for file in files]
-    return hashlib.sha256(b"\0".join([version("torch").encode(), *content])).hexdigest()
+    return digest(code_files())
 
 
 def _decisive(settings: dict[str, Any]) -> dict[str, Any]:

@@ -6,16 +6,16 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from adaptact import records
+from adaptact.compare.paired_rows import HIGHER
 from adaptact.compare.plan import Arm, Plan, Run, with_learned_values
+from adaptact.config import starts_from_options
 from adaptact.errors import UserError
-
-FINAL = {"finished", "diverged", "failed"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Result:
 
     @property
     def ended(self) -> bool:
-        return self.status in FINAL
+        return self.status in records.ENDED
 
     @property
     def failed(self) -> bool:
@@ -54,12 +54,40 @@ class Result:
         return None if value is None else float(value)
 
 
+def stale_runs(folder: Path, runs: Iterable[Run]) -> list[str]:
+    """Folders of runs that have ended and that other settings, data or code have made."""
+    found = []
+    for run in runs:
+        plain = records.read_planned(folder / run.folder)
+        if plain.get("status") in records.ENDED and plain.get("hash") != run.hash:
+            found.append(run.folder)
+    return found
+
+
+def refuse_stale_runs(folder: Path, stale: Sequence[str], changed: Sequence[str], retrain: str, again: Path) -> None:
+    """Raise UserError where ended runs were made otherwise: nothing is trained over them.
+
+    Args:
+        changed: what has changed, in words.
+        retrain: the word that trains all anew.
+        again: the folder that it would take.
+    """
+    if not stale:
+        return
+    reasons = "; ".join(changed) or "settings, data or code changed"
+    raise UserError(
+        f"{folder} holds {len(stale)} finished runs that were made otherwise: {reasons}. They are kept, and new runs "
+        f"are not mixed with them. Add {retrain} to train all anew into {again.name}, or name=<new name>; to go on "
+        "here, give the earlier command, data and version"
+    )
+
+
 def read_result(folder: Path, run: Run, arm: Arm) -> Result:
     """A run's result; with status "missing" where it is not there, is not whole or is of another plan."""
     target = folder / run.folder
     try:
         plain = json.loads((target / records.PLANNED_FILE).read_text(encoding="utf-8"))
-        if plain["hash"] != run.hash or plain["status"] not in FINAL:
+        if plain["hash"] != run.hash or plain["status"] not in records.ENDED:
             return Result(run, arm, target, "missing")
         record = None if plain["status"] == "failed" else records.Record.load(target)
         return Result(
@@ -85,8 +113,15 @@ def settled(plan: Plan, arm: Arm, folder: Path) -> Arm | None:
     found = [read_result(folder, run, adaptive) for run in plan.runs(adaptive)]
     if not all(result.ended for result in found):
         return None
-    layers = [result.record.layers for result in found if result.status == "finished" and result.record]
-    return with_learned_values(arm, layers) if layers else None
+    finished = [(result.folder, result.record) for result in found if result.status == "finished" and result.record]
+    if not finished:
+        return None
+    layers = [record.layers for _, record in finished]
+    if starts_from_options(adaptive.settings["activation"]):
+        return with_learned_values(arm, layers)
+    from adaptact.training.checkpoints import activation_state  # torch
+
+    return with_learned_values(arm, layers, [activation_state(run, record.layers) for run, record in finished])
 
 
 def results(plan: Plan, folder: Path) -> Iterator[Result]:
@@ -96,6 +131,20 @@ def results(plan: Plan, folder: Path) -> Iterator[Result]:
         if whole is not None:
             for run in plan.runs(whole):
                 yield read_result(folder, run, whole)
+
+
+def differences(
+    plan: Plan, ours: Sequence[Result], theirs: Sequence[Result], metric: str, part: str = "test"
+) -> dict[str, float]:
+    """Per seed (and fold) how much better ``ours`` is than ``theirs``; pairs without two scores are left out."""
+    sign = 1 if metric in HIGHER else -1
+    base = {(r.run.seed, r.run.fold): r.score(metric, part) for r in theirs}
+    pairs = {}
+    for r in ours:
+        a, b = r.score(metric, part), base.get((r.run.seed, r.run.fold))
+        if a is not None and b is not None:
+            pairs[f"seed{r.run.seed}" + ("" if r.run.fold is None else f"-fold{r.run.fold}")] = sign * (a - b)
+    return pairs
 
 
 def reference_files(plan: Plan, folder: Path) -> dict[Path, Run]:

@@ -56,6 +56,23 @@ class Interval:
     pairs: int
 
 
+def wider(interval: Interval, rows: Interval) -> Interval:
+    """The interval over pairs, at least as far on both sides as that over rows."""
+    low, high = min(interval.low, rows.low), max(interval.high, rows.high)
+    if (low, high) == (interval.low, interval.high):
+        return interval
+    return Interval(
+        interval.mean,
+        low,
+        high,
+        interval.level,
+        rows.method,
+        max(interval.standard_error, rows.standard_error),
+        interval.df,
+        interval.pairs,
+    )
+
+
 def checked(differences: Sequence[float] | np.ndarray) -> np.ndarray:
     """The differences as a vector of float64.
 

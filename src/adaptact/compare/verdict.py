@@ -15,7 +15,9 @@ from adaptact.compare.statistics import (
     paired_interval,
     pairs_needed,
     simultaneous,
+    wider,
 )
+from adaptact.formatting import number
 
 Name = Literal["adopt", "equivalent", "reject", "undecided"]
 Rule = Literal[
@@ -127,16 +129,16 @@ def default_margin(metric: str, baseline_mean: float) -> float:
     return 0.01 * abs(1 - baseline_mean if metric == "r2" else baseline_mean)
 
 
-def _number(value: float) -> str:
-    return f"{value:+.4g}"
+def _end(value: float) -> str:
+    return number(value, signed=True) if np.isfinite(value) else f"{value:+}"
 
 
 def _described(interval: Interval) -> str:
     """The mean and its interval in words."""
     pairs = "1 pair" if interval.pairs == 1 else f"{interval.pairs} pairs"
     return (
-        f"mean difference {_number(interval.mean)}, {100 * interval.level:.4g} % interval "
-        f"{_number(interval.low)} to {_number(interval.high)} ({pairs})"
+        f"mean difference {number(interval.mean, signed=True)}, {100 * interval.level:.4g} % interval "
+        f"{_end(interval.low)} to {_end(interval.high)} ({pairs})"
     )
 
 
@@ -164,8 +166,8 @@ def _open(interval: Interval, margin: float, strict: bool) -> str:
         return "No pair has two finished runs"
     if interval.low > 0:
         beyond = "wholly above the margin" if strict else "on average by the margin"
-        return f"Above 0, but not {beyond} of {margin:.4g}, nor certainly inside it: {_described(interval)}"
-    return f"Neither above 0 nor below, nor inside the margin of {margin:.4g}: {_described(interval)}"
+        return f"Above 0, but not {beyond} of {number(margin)}, nor certainly inside it: {_described(interval)}"
+    return f"Neither above 0 nor below, nor inside the margin of {number(margin)}: {_described(interval)}"
 
 
 def _outlook(pairs: int, needed: int | None, seconds: float | None, test_train_ratio: float | None) -> str:
@@ -190,6 +192,7 @@ def decide(
     strict: bool = False,
     guardrails: Guardrails | None = None,
     seconds_per_pair: float | None = None,
+    rows: tuple[Interval, Interval] | None = None,
 ) -> Verdict:
     """The verdict on one candidate. The first rule that holds decides:
 
@@ -205,6 +208,8 @@ def decide(
         candidates: How many are compared with the baseline.
         test_train_ratio: n_test / n_train if the same rows are split anew for every pair; None for a fixed test set.
         seconds_per_pair: What one more pair costs.
+        rows: Intervals over the test rows, at the two levels, where the spread over pairs says too little: the
+            intervals of the verdict reach at least as far. More pairs of the same rows would not change them.
 
     Raises:
         ValueError: If a difference is not finite, or an argument out of range.
@@ -218,6 +223,8 @@ def decide(
     guardrails = guardrails or Guardrails()
     interval = paired_interval(differences, level=simultaneous(error, candidates), test_train_ratio=test_train_ratio)
     narrow = paired_interval(differences, level=equivalence_level(error, candidates), test_train_ratio=test_train_ratio)
+    if rows is not None:
+        interval, narrow = wider(interval, rows[0]), wider(narrow, rows[1])
     unchecked = tuple(guardrails.unchecked())
     caution = f" The limit on {' and '.join(unchecked)} could not be checked: not measured." if unchecked else ""
 
@@ -232,21 +239,23 @@ def decide(
         return verdict(
             "equivalent",
             "equivalent",
-            f"Inside the margin of {margin:.4g} on both sides: {_described(narrow)}.{caution}",
+            f"Inside the margin of {number(margin)} on both sides: {_described(narrow)}.{caution}",
         )
     if name == "adopt":
         above = "The interval is above the margin" if strict else "Above 0, and the mean is at least the margin"
-        return verdict("adopt", "adopt", f"{above} of {margin:.4g}: {_described(interval)}.{caution}")
+        return verdict("adopt", "adopt", f"{above} of {number(margin)}: {_described(interval)}.{caution}")
     if name == "reject":
         return verdict("reject", "worse", f"Worse than the baseline: {_described(interval)}.")
-    needed = pairs_needed(
-        differences,
-        margin=margin,
-        error=error,
-        candidates=candidates,
-        test_train_ratio=test_train_ratio,
-        strict=strict,
-    )
+    needed = None
+    if rows is None:
+        needed = pairs_needed(
+            differences,
+            margin=margin,
+            error=error,
+            candidates=candidates,
+            test_train_ratio=test_train_ratio,
+            strict=strict,
+        )
     more = None if needed is None else needed - interval.pairs
     cost = None if more is None or seconds_per_pair is None else more * seconds_per_pair
     outlook = _outlook(interval.pairs, needed, cost, test_train_ratio)

@@ -16,6 +16,7 @@ from adaptact.config.activation import (
     ELU,
     GELU,
     PELU,
+    SETTABLE,
     Activation,
     Blend,
     CustomActivation,
@@ -28,6 +29,7 @@ from adaptact.config.activation import (
     SGBlendAuthors,
     SSwish,
     Swish,
+    starts_from_options,
 )
 from adaptact.config.contradictions import contradictions
 from adaptact.config.data import (
@@ -79,6 +81,7 @@ __all__ = [
     "MODELS",
     "MODEL_READS",
     "PELU",
+    "SETTABLE",
     "TABLE_ROLES",
     "Activation",
     "Blend",
@@ -121,6 +124,7 @@ __all__ = [
     "from_dict",
     "gives",
     "options_of",
+    "starts_from_options",
     "to_dict",
 ]
 

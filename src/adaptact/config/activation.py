@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ class Activation:
     start: dict[str, Any] | None = option(
         None, "start values of single sites, {site: {parameter: value}}; written by comparisons"
     )
+    frozen: bool = option(False, "everything that the activation could learn keeps its start; written by comparisons")
 
 
 @dataclass
@@ -120,6 +122,18 @@ class Blend(PerChannel):
 class CustomActivation(Activation):
     target: str = option("", "dotted path of a class or function; its package must be named by trust=")
     options: dict[str, Any] = field(default_factory=dict, metadata={"help": "all other keys: arguments of the target"})
+
+
+SETTABLE = {"alpha", "beta", "gamma", "a", "b"}  # parameters that have an option for their start
+
+
+def starts_from_options(activation: Mapping[str, Any]) -> bool:
+    """Return True if options set the start of all that an activation learns; else ``start`` gives its whole state.
+
+    Args:
+        activation: the options as plain values.
+    """
+    return set(activation.get("learn", ["state"])) <= SETTABLE
 
 
 ACTIVATIONS: dict[str, type[Activation]] = {

@@ -21,6 +21,10 @@ class Data:
         "auto", "keep all tensors on the device; auto: if they take less than a quarter of its free memory"
     )
     num_workers: int = option(2, "worker processes, only where the data is not resident", ge=0)
+    positive: str | None = option(
+        None,
+        "two classes: the label to be found; null: the sought one of a known pair, as NG of OK, else the rarer",
+    )
 
 
 @dataclass
@@ -66,7 +70,11 @@ class Rows(Data):
     threshold_metric: Literal["accuracy", "f1", "balanced_accuracy", "mcc"] = option(
         "f1", "two classes without costs: what the decision threshold is best at, on the validation part"
     )
-    positive: str | None = option(None, "two classes: the label that is to be found; null: the second in order")
+
+    @property
+    def costs(self) -> tuple[float, float] | None:
+        """Cost of a false alarm and of a missed case; None unless both are set."""
+        return None if self.cost_fp is None or self.cost_fn is None else (self.cost_fp, self.cost_fn)
 
 
 @dataclass

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import ModuleType
 
 from adaptact import config
 from adaptact.data.parts import PARTS, Part, Prepared
+from adaptact.data.positive import second
 from adaptact.errors import ConfigError
 from adaptact.trust import import_trusted
 
 __all__ = ["PARTS", "Part", "Prepared", "load", "readers"]
 
 
-def load(options: config.Data, trust: str | None = None) -> Prepared:
+def load(options: config.Data, trust: str | None = None, *, resumed: bool = False) -> Prepared:
     """Read the data set that a configuration names; ``trust`` is the package whose code may be run for that.
+
+    Args:
+        resumed: the options are those of an earlier run. Where they name no positive class it is the second label: runs
+            write down the one that was chosen, and earlier versions, which did not, took the second.
 
     Raises:
         DataError: whatever is wrong with the files, with the way out.
     """
+    prepared = _load(options, trust)
+    if resumed and options.positive is None and prepared.positive is not None:
+        return replace(prepared, positive=second(prepared.labels, prepared.parts["train"].y.numpy()))
+    return prepared
+
+
+def _load(options: config.Data, trust: str | None) -> Prepared:
     if isinstance(options, config.Table):
         from adaptact.data import table
 

@@ -8,7 +8,8 @@ from sklearn import datasets
 from sklearn.preprocessing import StandardScaler
 
 from adaptact import config
-from adaptact.data.parts import Part, Prepared, Task, classes, fingerprint, split_rows, standardize, values
+from adaptact.data.parts import Part, Prepared, SourceRows, Task, classes, fingerprint, split_rows, standardize, values
+from adaptact.data.positive import choose
 
 LOADERS = {
     "digits": datasets.load_digits,
@@ -36,4 +37,15 @@ def load(options: config.Bundled) -> Prepared:
     target = values(y, center, scale) if task == "regression" else classes(y)
     tensor = torch.from_numpy(np.ascontiguousarray(scaled, dtype=np.float32))
     parts = {part: Part(tensor[index], target[index]) for part, index in rows.items()}
-    return Prepared(options.name, task, parts, fingerprint([source.data, source.target]), labels, center, scale)
+    digest = fingerprint([source.data, source.target])
+    return Prepared(
+        options.name,
+        task,
+        parts,
+        digest,
+        labels,
+        center,
+        scale,
+        positive=choose(labels, y, options.positive, options.name),
+        test_rows=SourceRows.of_file(digest, rows["test"]),
+    )

@@ -12,6 +12,7 @@ from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from adaptact import config
+from adaptact.data.positive import Positive
 from adaptact.data.profile import as_values, profile, psi
 from adaptact.data.splits import repeated, row_hash
 from adaptact.data.table import Raw
@@ -77,11 +78,17 @@ def report(raw: Raw, options: config.Table) -> dict[str, Any]:
         "target": options.target,
         "rows": {part: len(y) for part, y in raw.y.items()} | {"all": len(whole)},
         "task": raw.task,
+        "positive": positive_of(raw.positive),
         "target_shape": target_shape(raw),
         "columns": columns,
         "findings": [asdict(finding) for finding in found],
         "notes": raw.notes,
     }
+
+
+def positive_of(positive: Positive | None) -> dict[str, Any] | None:
+    """The "positive" of a report: the class to be found and how it was decided."""
+    return None if positive is None else {**asdict(positive), "line": positive.line()}
 
 
 def unusable(options: config.Rows, message: str) -> dict[str, Any]:

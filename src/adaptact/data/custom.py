@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from adaptact import config
-from adaptact.data.parts import PARTS, Part, Prepared, Task, classes, fingerprint, standardize, values
+from adaptact.data.parts import PARTS, Part, Prepared, SourceRows, Task, classes, fingerprint, standardize, values
+from adaptact.data.positive import choose
 from adaptact.errors import DataError
 from adaptact.trust import import_trusted
 
@@ -38,7 +39,7 @@ def load(options: config.CustomData, trust: str | None) -> Prepared:
     except Exception as error:  # whatever somebody's code raises
         raise DataError(f"{where}: {type(error).__name__}: {error}; debug=true shows where") from error
     try:
-        return _prepare(given, arrays)
+        return _prepare(given, arrays, options)
     except DataError as error:
         raise DataError(f"{where}: {error}") from None
 
@@ -69,7 +70,7 @@ def _arrays(pair: Any) -> Pair:
     return np.asarray(x), np.asarray(y)
 
 
-def _prepare(given: Any, arrays: dict[str, Pair]) -> Prepared:
+def _prepare(given: Any, arrays: dict[str, Pair], options: config.CustomData) -> Prepared:
     for part, (x, y) in arrays.items():
         _check_part(part, x, y, arrays["train"][0].shape[1:])
     targets = {part: y for part, (_, y) in arrays.items()}
@@ -88,7 +89,21 @@ def _prepare(given: Any, arrays: dict[str, Pair]) -> Prepared:
     }
     name = str(getattr(given, "name", None) or type(given).__name__)
     pieces = [piece for pair in arrays.values() for a in pair for piece in (f"{a.dtype}{a.shape}".encode(), a)]
-    return Prepared(name, task, parts, fingerprint(pieces), labels, center, scale)
+    # No file is known here: the targets of all parts stand for it, so that rows stay the same when columns change.
+    source = fingerprint([options.target_class.encode(), *(y for _, y in arrays.values())])
+    return Prepared(
+        name,
+        task,
+        parts,
+        fingerprint(pieces),
+        labels,
+        center,
+        scale,
+        positive=choose(labels, np.concatenate([*targets.values()]).astype(np.int64), options.positive, name)
+        if task == "classification"
+        else choose([], np.zeros(0), options.positive, name),
+        test_rows=SourceRows.of_file(source, np.arange(len(targets["test"]))),
+    )
 
 
 def _check_part(part: str, x: np.ndarray, y: np.ndarray, shape: tuple[int, ...]) -> None:

@@ -11,7 +11,8 @@ import torch
 
 from adaptact import config
 from adaptact.data.download import fetch, sha256
-from adaptact.data.parts import Part, Prepared, classes, fingerprint, split_rows
+from adaptact.data.parts import Part, Prepared, SourceRows, classes, fingerprint, split_rows
+from adaptact.data.positive import choose
 from adaptact.errors import DataError
 from adaptact.layouts import Pixels
 from adaptact.records import project_root
@@ -85,8 +86,16 @@ def load(options: config.Idx) -> Prepared:
     parts = {name: part(images[index], y[index]) for name, index in rows.items()}
     parts["test"] = part(arrays["test images"], y_test)
     layout = Pixels((float(pixels.mean(dtype=np.float64)),), (float(pixels.std(dtype=np.float64)),))
+    labels, digest = LABELS[options.name], fingerprint(arrays.values())
     return Prepared(
-        options.name, "classification", parts, fingerprint(arrays.values()), LABELS[options.name], layout=layout
+        options.name,
+        "classification",
+        parts,
+        digest,
+        labels,
+        layout=layout,
+        positive=choose(labels, y, options.positive, options.name),
+        test_rows=SourceRows.of_file(digest, np.arange(len(y_test))),
     )
 
 

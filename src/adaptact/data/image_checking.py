@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from adaptact import config
-from adaptact.data.checking import INFO, SCHEMA, SEVERE, WARNING, Finding, verdict
+from adaptact.data.checking import INFO, SCHEMA, SEVERE, WARNING, Finding, positive_of, verdict
 from adaptact.data.image_folder import RawImages, listed
 from adaptact.data.images import is_deep
 
@@ -49,6 +49,7 @@ def report(raw: RawImages, options: config.ImageFolder) -> dict[str, Any]:
         "format": f"{raw.how.height} x {raw.how.width} pixels, {'grey' if raw.how.channels == 1 else 'rgb'}",
         "rows": {part: len(rows) for part, rows in raw.rows.items()} | {"all": len(raw.files)},
         "task": raw.task,
+        "positive": positive_of(raw.positive),
         "target_shape": {"top": dict(zip(raw.labels, map(int, counts), strict=True))},
         "classes": per_class,
         "sizes": dict(sizes.most_common(12)),

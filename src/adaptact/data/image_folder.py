@@ -16,7 +16,8 @@ import numpy as np
 from adaptact import config
 from adaptact.data.image_cache import Entry, ImageCache, Pictures
 from adaptact.data.images import SUFFIXES, Decoding, is_deep, size_for
-from adaptact.data.parts import PARTS, Part, Prepared, Task, classes, fingerprint
+from adaptact.data.parts import PARTS, Part, Prepared, SourceRows, Task, classes, fingerprint
+from adaptact.data.positive import Positive, choose
 from adaptact.data.splits import by_units, check, connected
 from adaptact.errors import DataError, did_you_mean
 
@@ -79,6 +80,7 @@ class RawImages:
     cache: ImageCache
     fingerprint: str
     notes: list[str]
+    positive: Positive | None = None
     task: Task = "classification"
 
     @property
@@ -124,6 +126,8 @@ def prepare(raw: RawImages, options: config.ImageFolder) -> Prepared:
         preparation=preparation,
         notes=raw.notes,
         layout=layout,
+        positive=raw.positive,
+        test_rows=SourceRows.of_files([raw.digests[place] for place in raw.rows["test"]]),
     )
 
 
@@ -179,6 +183,7 @@ def read_and_split(options: config.ImageFolder) -> RawImages:
         cache,
         fingerprint(pieces),
         notes,
+        choose(labels, y, options.positive, name_of(options)),
     )
 
 

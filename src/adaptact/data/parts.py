@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
+from adaptact.data.positive import Positive
 from adaptact.errors import DataError
 from adaptact.layouts import Layout
 
@@ -35,6 +36,31 @@ class Part:
         return len(self.y)
 
 
+@dataclass(frozen=True)
+class SourceRows:
+    """Rows named by the file they came from and their place in it, whatever columns or settings a run uses.
+
+    Args:
+        sources: SHA-256 of the bytes of each file.
+        source: (rows,): index into ``sources``.
+        row: (rows,): number of the row in its file, from 0.
+    """
+
+    sources: tuple[str, ...]
+    source: np.ndarray
+    row: np.ndarray
+
+    @classmethod
+    def of_file(cls, digest: str, row: np.ndarray) -> SourceRows:
+        """Rows of one file."""
+        return cls((digest,), np.zeros(len(row), dtype=np.int64), np.asarray(row, dtype=np.int64))
+
+    @classmethod
+    def of_files(cls, digests: Sequence[str]) -> SourceRows:
+        """Files that are a row each, as pictures are."""
+        return cls(tuple(digests), np.arange(len(digests)), np.zeros(len(digests), dtype=np.int64))
+
+
 class Preparation(Protocol):
     """What turned raw rows into tensors; kept with the run, so that new rows can be treated alike."""
 
@@ -53,6 +79,8 @@ class Prepared:
         layout: what the inputs mean; None where all are plain numbers.
         texts: of texts what stood in each row before it became tokens, by part; empty for other inputs.
         test_groups: (rows,): number of the group of each test row, where the split kept groups together.
+        positive: the class to be found; None unless there are two.
+        test_rows: where each test row came from.
     """
 
     name: str
@@ -67,6 +95,13 @@ class Prepared:
     layout: Layout | None = None
     texts: dict[str, list[str]] = field(default_factory=dict)
     test_groups: np.ndarray | None = None
+    positive: Positive | None = None
+    test_rows: SourceRows | None = None
+
+    @property
+    def positive_number(self) -> int:
+        """Number of the class to be found; 1 where none was chosen."""
+        return 1 if self.positive is None else self.positive.number
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -13,7 +13,8 @@ from adaptact import config
 from adaptact.data import targets
 from adaptact.data.cells import take_columns
 from adaptact.data.download import sha256
-from adaptact.data.parts import Part, Prepared, Task, classes, standardize, values
+from adaptact.data.parts import Part, Prepared, SourceRows, Task, classes, standardize, values
+from adaptact.data.positive import Positive, choose
 from adaptact.data.reading import Format, read
 from adaptact.data.roles import Roles, as_roles, infer_roles
 from adaptact.data.splits import check, groups_of, moments, split_table
@@ -31,7 +32,8 @@ class Raw:
     Args:
         frames: cells of each part, without the target: numbers, moments or text, as by their roles.
         y: per part each row's class number (int64) or value (float64).
-        rows: per part the row numbers within ``frames`` of the file they came from.
+        positive: the class to be found; None unless there are two.
+        test_rows: where each test row came from; None where only one file's rows are known, as in a back-test.
     """
 
     task: Task
@@ -42,6 +44,8 @@ class Raw:
     form: Format
     fingerprint: str
     notes: list[str]
+    positive: Positive | None = None
+    test_rows: SourceRows | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Cells:
 
     Args:
         decimal: mark of the target's numbers.
+        row: (rows,): number of each row in its file; rows without a target are not here.
     """
 
     task: Task
@@ -60,6 +65,8 @@ class Cells:
     form: Format
     decimal: str
     notes: list[str]
+    positive: Positive | None
+    row: np.ndarray
 
 
 def load(options: config.Table) -> Prepared:
@@ -112,6 +119,8 @@ def prepare(raw: Raw, options: config.Table) -> Prepared:
         raw.notes,
         layout=preparation.layout,
         test_groups=groups,
+        positive=raw.positive,
+        test_rows=raw.test_rows,
     )
 
 
@@ -131,14 +140,17 @@ def read_and_split(options: config.Table) -> Raw:
     give_back()
     ys = {part: cells.y[index] for part, index in rows.items()}
     like_first = replace(options, header="true" if form.header else "false")
+    test_rows = SourceRows.of_file(sha256(Path(options.path)), cells.row[rows["test"]]) if "test" in rows else None
     for part in ("val", "test"):
         if part in given:
-            frames[part], ys[part] = other_file(given[part], part, like_first, roles, labels, cells.decimal, notes)
+            frames[part], ys[part], row = other_file(given[part], part, like_first, roles, labels, cells.decimal, notes)
+            if part == "test":
+                test_rows = SourceRows.of_file(sha256(Path(given[part])), row)
             # a class may be absent from a test file: what it lacks cannot be mended by splitting in another way
             check({part: np.arange(len(ys[part]))}, ys[part], task if part == "val" else "regression", labels)
     notes.append(f"{Path(options.path).name} was read as {form}")
     digest = sha256(Path(options.path)) if len(given) == 1 else digest_of(given)
-    return Raw(task, labels, frames, ys, roles, form, digest, notes)
+    return Raw(task, labels, frames, ys, roles, form, digest, notes, cells.positive, test_rows)
 
 
 def cut(frame: pd.DataFrame, rows: dict[str, np.ndarray]) -> dict[str, pd.DataFrame]:
@@ -179,17 +191,18 @@ def cells_of(
     """A file as it was read, its target encoded, its columns as what ``roles_of`` says; ``frame`` is used up."""
     check_columns(frame, options, form)
     notes: list[str] = []
-    frame, target = without_blank_targets(frame, options, options.path, notes)
+    frame, target, row = without_blank_targets(frame, options, options.path, notes)
     decimal = targets.mark(target, options)
     target = targets.one_spelling(target, decimal)
     task = targets.infer_task(target, options, decimal)
     labels = targets.find_labels(target, options, decimal) if task == "classification" else []
     y = targets.encode(target, labels, decimal, options.path)
+    positive = choose(labels, y, options.positive, options.target)
     roles = roles_of(frame)
     notes += [column.note for column in roles.columns if column.note]
     if options.time is not None:
         moments(frame[options.time])  # says what is odd about a cell, before that counts as missing
-    return Cells(task, labels, as_roles(frame, roles), y, roles, form, decimal, notes)
+    return Cells(task, labels, as_roles(frame, roles), y, roles, form, decimal, notes, positive, row)
 
 
 def digest_of(paths: dict[str, str]) -> str:
@@ -200,28 +213,29 @@ def digest_of(paths: dict[str, str]) -> str:
 
 def other_file(
     path: str, part: str, options: config.Table, roles: Roles, labels: list[str], decimal: str, notes: list[str]
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Cells and targets of a part's own file, its columns in the order of the first file."""
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Cells, targets and row numbers of a part's own file, its columns in the order of the first file."""
     columns = [options.target, *(column.name for column in roles.columns)]
     frame, _ = read(path, options, set(columns), KEYS[part])
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         raise DataError(f"{KEYS[part]}={path} has no column {missing[0]!r}. {did_you_mean(missing[0], frame.columns)}")
-    frame, target = without_blank_targets(frame, options, path, notes)
+    frame, target, row = without_blank_targets(frame, options, path, notes)
     y = targets.encode(targets.one_spelling(target, decimal), labels, decimal, path)
-    return as_roles(frame, roles), y
+    return as_roles(frame, roles), y, row
 
 
 def without_blank_targets(
     frame: pd.DataFrame, options: config.Rows, path: str, notes: list[str]
-) -> tuple[pd.DataFrame, pd.Series]:
-    """The other columns and the target, of the rows that have one; ``frame`` loses its target."""
+) -> tuple[pd.DataFrame, pd.Series, np.ndarray]:
+    """The other columns, the target and the row numbers, of the rows that have a target; ``frame`` loses it."""
     target = frame.pop(options.target)
     known = target.notna()
+    row = np.flatnonzero(known)
     if known.all():
-        return frame, target
+        return frame, target, row
     notes.append(f"{int((~known).sum())} rows of {Path(path).name} without a value of {options.target!r} were left out")
-    return frame[known].reset_index(drop=True), target[known].reset_index(drop=True)
+    return frame[known].reset_index(drop=True), target[known].reset_index(drop=True), row
 
 
 def check_columns(frame: pd.DataFrame, options: config.Rows, form: Format) -> None:

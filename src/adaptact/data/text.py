@@ -15,7 +15,7 @@ import pandas as pd
 from adaptact import config
 from adaptact.data import targets
 from adaptact.data.download import sha256
-from adaptact.data.parts import Part, Prepared, classes, standardize, values
+from adaptact.data.parts import Part, Prepared, SourceRows, classes, standardize, values
 from adaptact.data.reading import SHIFT_JIS, Format, Open, detect_encoding, read
 from adaptact.data.roles import Column, Roles
 from adaptact.data.splits import check, split_table
@@ -54,15 +54,19 @@ def read_and_split(options: config.Text) -> Raw:
     notes += more
     frames = {part: cells.frame[options.text].iloc[index].reset_index(drop=True) for part, index in rows.items()}
     ys = {part: cells.y[index] for part, index in rows.items()}
+    test_rows = _source_rows(options.path, cells.row[rows["test"]]) if "test" in rows else None
     for part in ("val", "test"):
         if part in given:
-            frames[part], ys[part] = _other_file(given[part], part, cells, options, notes)
+            frames[part], ys[part], row = _other_file(given[part], part, cells, options, notes)
+            if part == "test":
+                test_rows = _source_rows(given[part], row)
             # a class may be absent from a test file: what it lacks cannot be mended by splitting in another way
             check(
                 {part: np.arange(len(ys[part]))}, ys[part], cells.task if part == "val" else "regression", cells.labels
             )
     notes.append(f"{Path(options.path).name} was read as {form}")
-    return Raw(cells.task, cells.labels, frames, ys, roles, form, _digest(given.values(), options), notes)
+    digest = _digest(given.values(), options)
+    return Raw(cells.task, cells.labels, frames, ys, roles, form, digest, notes, cells.positive, test_rows)
 
 
 def prepare(raw: Raw, options: config.Text) -> Prepared:
@@ -104,6 +108,8 @@ def prepare(raw: Raw, options: config.Text) -> Prepared:
         notes,
         layout=preparation.layout,
         texts=texts,
+        positive=raw.positive,
+        test_rows=raw.test_rows,
     )
 
 
@@ -180,13 +186,11 @@ def read_folder(path: str, encoding: str = "auto", key: str = "data.path") -> tu
         DataError: no subfolders with .txt files, or only one; a file that cannot be read.
     """
     root = Path(path)
-    folders = sorted(f for f in root.iterdir() if f.is_dir() and not f.name.startswith("."))
-    files = {folder.name: text_files(folder) for folder in folders}
-    files = {name: found for name, found in files.items() if found}
-    if len(files) < 2:
-        has = f"only one, {next(iter(files))!r}" if files else "none"
+    rows = labelled_files(root)
+    names = list(dict.fromkeys(name for _, name in rows))
+    if len(names) < 2:
+        has = f"only one, {names[0]!r}" if names else "none"
         raise DataError(f"{key}={path} must have a subfolder of .txt files per class, at least two; it has {has}")
-    rows = [(file, name) for name, found in files.items() for file in found]
     texts, form = read_files([file for file, _ in rows], encoding, key)
     frame = pd.DataFrame(
         {
@@ -196,6 +200,12 @@ def read_folder(path: str, encoding: str = "auto", key: str = "data.path") -> tu
         }
     )
     return frame, form
+
+
+def labelled_files(root: Path) -> list[tuple[Path, str]]:
+    """The .txt files of each subfolder, with its name."""
+    folders = sorted(folder for folder in root.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+    return [(file, folder.name) for folder in folders for file in text_files(folder)]
 
 
 def unlabelled(path: str, column: str, rows: int) -> Iterator[tuple[pd.DataFrame, Format]]:
@@ -249,8 +259,8 @@ def _roles(frame: pd.DataFrame, options: config.Text) -> Roles:
 
 def _other_file(
     path: str, part: str, first: Cells, options: config.Text, notes: list[str]
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Texts and targets of a part's own file."""
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Texts, targets and row numbers of a part's own file."""
     form = first.form
     like_first = replace(options, header="true" if form.header else "false")
     if Path(path).is_dir() != Path(options.path).is_dir():
@@ -259,9 +269,17 @@ def _other_file(
     for name in (options.target, *options.text):
         if name not in frame.columns:
             raise DataError(f"{KEYS[part]}={path} has no column {name!r}. {did_you_mean(name, frame.columns)}")
-    frame, target = without_blank_targets(frame, options, path, notes)
+    frame, target, row = without_blank_targets(frame, options, path, notes)
     y = targets.encode(targets.one_spelling(target, first.decimal), first.labels, first.decimal, path)
-    return frame[options.text], y
+    return frame[options.text], y, row
+
+
+def _source_rows(path: str, row: np.ndarray) -> SourceRows:
+    """Rows of a table, or of a folder whose files are a row each, in the order of :func:`read_folder`."""
+    if not Path(path).is_dir():
+        return SourceRows.of_file(sha256(Path(path)), row)
+    files = labelled_files(Path(path))
+    return SourceRows.of_files([sha256(files[number][0]) for number in row])
 
 
 def bare(text: object) -> str:

@@ -24,6 +24,7 @@ from adaptact.data.checking import (
     class_balance,
     few_rows,
     histogram,
+    positive_of,
     target_shape,
     verdict,
 )
@@ -68,6 +69,7 @@ def report(raw: Raw, options: config.Text) -> dict[str, Any]:
         "target": options.target,
         "rows": {part: len(y) for part, y in raw.y.items()} | {"all": len(whole)},
         "task": raw.task,
+        "positive": positive_of(raw.positive),
         "target_shape": target_shape(raw),
         "columns": [_column(name, whole[name], raw) for name in options.text],
         "findings": [asdict(finding) for finding in found],

@@ -131,6 +131,7 @@ class Windows:
             # not the file's alone: a run that is resumed as an ordinary one would be given other rows
             fingerprint([self.source.encode(), *rows.values()]),
             list(cells.notes),
+            cells.positive,
         )
         return prepare(raw, self.options)
 

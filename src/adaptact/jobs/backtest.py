@@ -14,8 +14,9 @@ from adaptact import config, records
 from adaptact.compare.backtest_plan import Backtest, Value, WindowRun, read_run, read_words, runs_of
 from adaptact.compare.options import Comparison
 from adaptact.compare.plan import Arm, arms_of, digest
+from adaptact.compare.results import refuse_stale_runs, stale_runs
 from adaptact.errors import ConfigError, DataError, UserError
-from adaptact.jobs.compare import checks, configurations
+from adaptact.jobs.compare import check_costs, checks, configurations, keep_positive
 
 if TYPE_CHECKING:
     from adaptact.compare.backtest_analysis import Ran
@@ -35,6 +36,7 @@ def run(words: list[str]) -> None:
         windows = read(options, settings)
         metric, mode = followed(options, first, windows)
         check_all(options, settings, windows)
+        keep_positive(settings, windows.cells.positive)
         from adaptact.compare.executor import cores
         from adaptact.training import hardware
 
@@ -46,7 +48,13 @@ def run(words: list[str]) -> None:
     from adaptact.report.backtest import print_summary, write_report
 
     found = collect(options, arms, windows, folder)
-    data = {"name": Path(windows.options.path).name, "task": windows.cells.task, "fingerprint": windows.source}
+    data: dict[str, Any] = {
+        "name": Path(windows.options.path).name,
+        "task": windows.cells.task,
+        "fingerprint": windows.source,
+    }
+    positive = windows.cells.positive
+    data["positive"] = None if positive is None else {**asdict(positive), "metric_of": positive.label}
     report = write_report(options, arms, found, folder, windows, metric=metric, mode=mode, data=data, words=words)
     print_summary(report, Console(width=None if sys.stdout.isatty() else 120))
     print(folder, flush=True)
@@ -92,10 +100,9 @@ def read(options: Backtest, settings: dict[str, config.Config]) -> Windows:
     from adaptact.training.checks import check_target
 
     windows = read_windows(table_of(next(iter(settings.values()))), options.scheme)
+    check_costs(options.value.cost_fn, windows.cells)
     for one in settings.values():
         check_target(one, windows.cells)
-    if options.value.cost_fp is not None and len(windows.cells.labels) != 2:
-        raise ConfigError([f"value.cost_fp is for two classes, and {windows.options.target!r} is something else"])
     if options.value.decisions_per_year is not None and not windows.dated:
         raise ConfigError(
             [
@@ -133,7 +140,11 @@ def followed(options: Backtest, first: config.Config, windows: Windows) -> tuple
 
 
 def folder_of(options: Backtest, arms: Sequence[Arm], windows: Windows, words: list[str]) -> Path:
-    """The folder of this back-test, with its plan; the same command gives the same one."""
+    """The folder of this back-test, with its plan; the same command gives the same one.
+
+    Raises:
+        UserError: it holds runs that were made otherwise, and ``retrain`` is not typed.
+    """
     plain = {
         "scheme": asdict(options.scheme),
         "arms": {arm.name: arm.settings for arm in arms},
@@ -142,6 +153,12 @@ def folder_of(options: Backtest, arms: Sequence[Arm], windows: Windows, words: l
     }
     name = options.name or f"{Path(windows.options.path).stem}-{arms[0].settings['model']['name']}-{digest(plain)[:8]}"
     folder = records.project_root() / options.output_dir / records.safe_name(name)
+    runs = [run for arm in arms for run in runs_of(arm, options, windows.source)]
+    again = folder.with_name(f"{folder.name}-{digest([run.hash for run in runs])[:8]}")
+    if stale := stale_runs(folder, runs):
+        if not options.retrain:
+            refuse_stale_runs(folder, stale, [], "retrain=true", again)
+        folder = again
     folder.mkdir(parents=True, exist_ok=True)
     records.write_json(folder / PLAN_FILE, {"schema": 1, **plain, "words": words, "windows": list(windows.describe())})
     return folder

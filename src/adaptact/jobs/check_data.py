@@ -37,6 +37,7 @@ def run(settings: config.Config) -> None:
         from adaptact import data
         from adaptact.data import checking, table
         from adaptact.report import data_page
+        from adaptact.training.checks import two_classes
 
         found = data.readers(options)
         assert found is not None
@@ -44,7 +45,9 @@ def run(settings: config.Config) -> None:
         if not Path(options.path).exists() or (Path(options.path).is_dir() and isinstance(options, config.Table)):
             table.read(options.path, options)  # says what is wrong with the path; there is nothing to report on
         try:
-            report = checker.report(reader.read_and_split(options), options)
+            raw = reader.read_and_split(options)
+            two_classes(options, raw)
+            report = checker.report(raw, options)
         except DataError as error:
             report = checking.unusable(options, str(error))
     finish(settings, options.path, report, data_page.page(records.finite(report)), table.name_of(options.path))
@@ -79,6 +82,8 @@ def finish(settings: config.Config, path: str, report: dict[str, Any], page: str
     records.write_json(folder / "data_report.json", report)
     records.write_text(folder / "data_report.html", page)
     console = Console(width=None if sys.stdout.isatty() else 120)
+    if report.get("positive"):
+        console.print(escape(report["positive"]["line"]))
     if report["columns"]:
         console.print(columns_table(report))
     if report.get("classes"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from pathlib import Path
@@ -10,12 +11,27 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from adaptact import config, launcher, records
+from adaptact.compare.code_files import code_files
 from adaptact.compare.options import Comparison, read_words
-from adaptact.compare.plan import Arm, Plan, Run, arms_of, code_version, earlier_uses, settle
+from adaptact.compare.plan import (
+    FILE,
+    Arm,
+    Plan,
+    Run,
+    arms_of,
+    changes_since,
+    code_version,
+    digest,
+    same_command,
+    settle,
+)
+from adaptact.compare.results import refuse_stale_runs, stale_runs
 from adaptact.errors import ConfigError
 
 if TYPE_CHECKING:
     from adaptact.data import Prepared
+    from adaptact.data.positive import Positive
+    from adaptact.training.checks import Target
 
 DEFAULTS = {"logger": "logger=none"}  # a run of many needs no dashboard of its own; typed words win
 RELATIVE = {"log_loss", "rmse", "mae", "r2"}
@@ -27,12 +43,12 @@ def run(words: list[str]) -> None:
     settings = configurations(options, rest)
     with Console(stderr=True).status("loading torch and the data"):
         prepared, fixed_test = load(next(iter(settings.values())), options)
-        checks(settings, prepared)
-        plan = plan_of(options, settings, prepared, fixed_test, words)
+        adaptive = checks(settings, prepared)
+        check_costs(options.value.cost_fn, prepared)
+        keep_positive(settings, prepared.positive)
+        plan = plan_of(options, settings, prepared, fixed_test, adaptive, words)
         from adaptact.compare.executor import cores
-    parent = records.project_root() / options.output_dir
-    name = options.name or f"{prepared.name}-{next(iter(settings.values())).model.name}-{plan.hash[:8]}"
-    folder = parent / records.safe_name(name)
+    folder = folder_of(options, plan)
     plan = settle(folder, plan)
     for change in plan.changes:
         print(f"note: changed since the plan was written: {change['what']}", file=sys.stderr)
@@ -43,6 +59,7 @@ def run(words: list[str]) -> None:
     train_all(plan, folder, **how)
     fit_references(plan, folder, **how)
     cost = measure(plan, folder, settings, prepared, options.compare.cost) if options.compare.cost else None
+    from adaptact.compare.earlier_looks import earlier_looks
     from adaptact.report.comparison import print_summary, write_report
     from adaptact.training.metrics import metric_of_arrays
 
@@ -51,13 +68,55 @@ def run(words: list[str]) -> None:
         folder,
         metric_of=metric_of_arrays,
         cost=cost,
-        earlier_uses=earlier_uses(parent, plan),
+        looks=earlier_looks(folder, plan),
         language=options.report.language,
         backtest=options.report.backtest,
         value=options.value,
     )
     print_summary(report, Console(width=None if sys.stdout.isatty() else 120))
     print(folder, flush=True)
+
+
+def keep_positive(settings: dict[str, config.Config], positive: Positive | None) -> None:
+    """Say which class is to be found, and write it into the settings of all arms."""
+    if positive is not None:
+        print(positive.line(), file=sys.stderr)
+        for one in settings.values():
+            one.data.positive = positive.label
+
+
+def check_costs(cost_fn: float | None, target: Target) -> None:
+    """Raise ConfigError where ``value.cost_fn`` does not go with what is to be predicted."""
+    from adaptact.training.checks import costs_need_a_class
+
+    if cost_fn is None:
+        return
+    if target.positive is None:
+        raise ConfigError(["value.cost_fp and value.cost_fn are for two classes, and this target is something else"])
+    costs_need_a_class(target.positive, "value.cost_fn")
+
+
+def folder_of(options: Comparison, plan: Plan) -> Path:
+    """The folder of a comparison: the one of its name, or that of the same command.
+
+    Raises:
+        UserError: it holds runs that were made otherwise, and ``compare.retrain`` is not typed.
+    """
+    parent = records.project_root() / options.output_dir
+    model = plan.arms[0].settings["model"]["name"]
+    name = options.name or f"{plan.data['name']}-{model}-{plan.hash[:8]}"
+    folder = parent / records.safe_name(name)
+    if options.name is None and not (folder / FILE).is_file():
+        folder = same_command(parent, plan) or folder  # what an option is by default may have changed
+    if not (folder / FILE).is_file():
+        return folder
+    fixed = (arm for arm in plan.arms if arm.control != "learned")  # the others depend on what runs learn
+    stale = stale_runs(folder, (run for arm in fixed for run in plan.runs(arm)))
+    again = folder.with_name(f"{folder.name}-{digest([plan.hash, plan.code])[:8]}")
+    if stale and options.compare.retrain:
+        return again
+    refuse_stale_runs(folder, stale, changes_since(Plan.read(folder), plan), "compare.retrain=true", again)
+    return folder
 
 
 def configurations(options: Comparison, rest: list[str]) -> dict[str, config.Config]:
@@ -87,8 +146,6 @@ def load(settings: config.Config, options: Comparison) -> tuple[Prepared, bool]:
     Raises:
         DataError, ConfigError: whatever is wrong with it.
     """
-    import dataclasses
-
     from adaptact import data
 
     seeds = options.seeds[:2] if "split" in options.compare.vary else [settings.data.split_seed]
@@ -103,24 +160,36 @@ def load(settings: config.Config, options: Comparison) -> tuple[Prepared, bool]:
     return found[0], official or (fixed and isinstance(settings.data, read))
 
 
-def checks(settings: dict[str, config.Config], prepared: Prepared) -> None:
-    """Everything that can be wrong with any arm, before anything is written."""
-    from adaptact.training.build import build_network
+def checks(settings: dict[str, config.Config], prepared: Prepared) -> set[str]:
+    """Check everything that can be wrong with any arm, before anything is written.
+
+    Returns:
+        The activations that learn something.
+    """
+    from adaptact.training.build import build_with_sites, learns
     from adaptact.training.checks import check
 
     problems: list[str] = []
-    for one in settings.values():
+    adaptive = set()
+    for name, one in settings.items():
         try:
             check(one, prepared)
-            build_network(one, prepared.input_shape, prepared.n_outputs, prepared.layout)
+            _, replaced = build_with_sites(one, prepared.input_shape, prepared.n_outputs, prepared.layout)
+            adaptive |= {name} if learns(replaced) else set()
         except ConfigError as error:
             problems += [problem for problem in error.problems if problem not in problems]
     if problems:
         raise ConfigError(problems)
+    return adaptive
 
 
 def plan_of(
-    options: Comparison, settings: dict[str, config.Config], prepared: Prepared, fixed_test: bool, words: list[str]
+    options: Comparison,
+    settings: dict[str, config.Config],
+    prepared: Prepared,
+    fixed_test: bool,
+    adaptive: set[str],
+    words: list[str],
 ) -> Plan:
     """The plan, from what was typed and what the data is like.
 
@@ -155,18 +224,20 @@ def plan_of(
             "latency_ratio": options.compare.max_latency_ratio,
             "fit_time_ratio": options.compare.max_fit_time_ratio,
         },
-        arms=arms_of(options, lambda name: _with(config.to_dict(settings[name]), tuned.get(name, {}))),
+        arms=arms_of(options, lambda name: _with(config.to_dict(settings[name]), tuned.get(name, {})), adaptive),
         data={
             "name": prepared.name,
             "task": prepared.task,
             "labels": prepared.labels,
+            "positive": None if prepared.positive is None else dataclasses.asdict(prepared.positive),
             "fingerprint": prepared.fingerprint,
             "rows": {part: len(rows) for part, rows in prepared.parts.items()},
             "fixed_test": fixed_test,
             "warnings": data_warnings(first.data),
         },
         code=code_version(),
-        words=words,
+        code_files=code_files(),
+        words=[word for word in words if not word.startswith("compare.retrain=")],
     )
 
 

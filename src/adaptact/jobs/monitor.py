@@ -38,7 +38,13 @@ def run(words: list[str]) -> int:
         found = examine(trained, batch, options)
         found["ageing"] = ageing(trained, batch, options.backtest)
         found["status"], found["reasons"] = status_of(found)
-        found |= {"schema": 1, "run": str(folder), "input": options.input, "notes": notes}
+        found |= {
+            "schema": 1,
+            "run": str(folder),
+            "input": options.input,
+            "notes": notes,
+        }
+        found["positive"] = trained.record.positive
         found["false_alarms"], found["batches"] = options.false_alarms, options.batches
     watched = records.project_root() / options.output_dir / history.folder_of(folder)
     records.make_folder(watched)

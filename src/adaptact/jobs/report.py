@@ -10,8 +10,12 @@ from typing import Any
 from rich.console import Console
 
 from adaptact import records
+from adaptact.compare.analysis import positive_of
+from adaptact.compare.earlier_looks import earlier_looks
 from adaptact.compare.options import Comparison, Presentation, read_section
-from adaptact.compare.plan import Plan, earlier_uses
+from adaptact.compare.plan import Plan
+from adaptact.compare.value import Value
+from adaptact.data.positive import GUESSES
 from adaptact.errors import ConfigError, UserError, did_you_mean
 
 
@@ -44,13 +48,50 @@ def run(words: list[str]) -> None:
         folder,
         metric_of=metric_of_arrays,
         cost=cost_of(folder),
-        earlier_uses=earlier_uses(folder.parent, plan),
+        looks=earlier_looks(folder, plan),
         language=language,
         backtest=options.report.backtest or typed.report.backtest,
         value=value,
+        positive=positive_for_costs(plan, value, options.positive),
+        words=reproducing(plan.words, words, options.positive),
     )
     print_summary(report, Console(width=None if sys.stdout.isatty() else 120))
     print(folder, flush=True)
+
+
+def positive_for_costs(plan: Plan, value: Value, typed: str | None) -> str | None:
+    """Label of the class that costs are about.
+
+    Raises:
+        ConfigError: no such label; a class that decides the comparison's metric; costs for a class that is a guess.
+    """
+    sought = positive_of(plan)
+    if typed is None:
+        if sought is not None and value.cost_fn is not None and sought["by"] in GUESSES:
+            way_out = f"positive={sought['label']} or positive={sought['other']}"
+            raise ConfigError([f"value.cost_fn: that {sought['label']!r} is to be found is a guess; type {way_out}"])
+        return None
+    labels = [] if sought is None else list(plan.data["labels"])
+    if typed not in labels:
+        raise ConfigError([f"positive={typed} is no label of this comparison. {did_you_mean(typed, labels)}"])
+    if plan.metric == "average_precision" and sought is not None and typed != sought["metric_of"]:
+        raise ConfigError(
+            [
+                f"positive={typed}: this comparison was decided by the average precision of {sought['metric_of']!r}; "
+                f"compare again with data.positive={typed}"
+            ]
+        )
+    return typed
+
+
+def reproducing(made: list[str], typed: list[str], positive: str | None) -> list[str]:
+    """The words of the comparison with what was typed for this report: costs, language, positive class."""
+    given = [word for word in typed if word.startswith(("value.", "report."))]
+    given += [] if positive is None else [f"data.positive={positive}"]
+    replaced = {word.partition("=")[0] for word in given}
+    costs = any(word.startswith("value.") for word in given)  # they stand for all that were given before
+    kept = [w for w in made if w.partition("=")[0] not in replaced and not (costs and w.startswith("value."))]
+    return kept + given
 
 
 def folder_of(name: str | None, parent: str) -> Path:

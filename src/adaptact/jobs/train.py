@@ -15,6 +15,7 @@ from rich.table import Table
 from adaptact import clock
 from adaptact.config import Config
 from adaptact.errors import UserError
+from adaptact.formatting import number
 from adaptact.launcher import Outcome
 from adaptact.records import Record
 
@@ -38,6 +39,8 @@ def run(settings: Config) -> Path:
 
         build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.layout)  # the same for the network
         from adaptact.training.run import train
+    if prepared.positive is not None:
+        print(prepared.positive.line(), file=sys.stderr)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     started, import_s = clock.take_process_start(), time.perf_counter() - begun - reading
@@ -88,7 +91,7 @@ def load(settings: Config) -> tuple[Prepared, list[str]]:
 
     readers = data.readers(settings.data)
     if readers is None or settings.resume is not None:
-        return data.load(settings.data, settings.trust), []
+        return data.load(settings.data, settings.trust, resumed=settings.resume is not None), []
     from adaptact.data.checking import INFO
     from adaptact.training.checks import check_target
 
@@ -112,25 +115,25 @@ def results_table(record: Record) -> Table:
     for name in record.metrics["test"]:
         values = [record.metrics[part][name] for part in PARTS]
         values += [reference["metrics"]["test"][name] for reference in record.references]
-        table.add_row(name, *("-" if value is None else f"{value:.4g}" for value in values))
+        table.add_row(name, *(number(value) for value in values))
     return table
 
 
 def decision_line(decision: dict[str, Any]) -> str:
     """The threshold and what it does on the test rows."""
     test = decision["test"]
-    cost = f", cost per row {test['cost_per_row']:.4g}" if "cost_per_row" in test else ""
+    cost = f", cost per row {number(test['cost_per_row'])}" if "cost_per_row" in test else ""
     return (
         f"decision: {decision['positive']!r} from a probability of {decision['threshold']:.3f} (best "
         f"{decision['chosen_for']} on validation); test: {test['tp']} found, {test['fn']} missed, {test['fp']} false "
-        f"alarms, f1 {test['f1']:.4g}{cost}"
+        f"alarms, f1 {number(test['f1'])}{cost}"
     )
 
 
 def caption(record: Record) -> str:
     monitor, speed, model = record.monitor, record.speed, record.model
     learning = model.get("trainable_parameters", model["parameters"])
-    best = "-" if monitor["best"] is None else f"{monitor['best']:.4g}"
+    best = number(monitor["best"])
     epoch = "-" if monitor["best_epoch"] is None else monitor["best_epoch"] + 1
     return (
         f"best checkpoint: epoch {epoch} by {monitor['name']} {best}. Trained for {speed['fit_s']:.1f} s. "

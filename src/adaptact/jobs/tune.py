@@ -13,10 +13,11 @@ from rich.table import Table
 
 from adaptact import config, records
 from adaptact.compare.options import Comparison
-from adaptact.compare.plan import digest, is_adaptive
+from adaptact.compare.plan import digest
 from adaptact.compare.results import as_csv
 from adaptact.compare.tuning import Study, Tuning, defaults_of, read_words, score, write_tuned
-from adaptact.jobs.compare import checks, configurations
+from adaptact.formatting import number
+from adaptact.jobs.compare import checks, configurations, keep_positive
 
 
 def run(words: list[str]) -> None:
@@ -31,7 +32,8 @@ def run(words: list[str]) -> None:
         from adaptact.training.checks import monitored_metric
 
         prepared = data.load(first.data, first.trust)
-        checks(settings, prepared)
+        adaptive = checks(settings, prepared)
+        keep_positive(settings, prepared.positive)
         monitor, mode = monitored_metric(first, prepared)
         on_gpu = hardware.accelerator(first.trainer) == "gpu"
     workers = options.workers or (1 if on_gpu else cores())
@@ -40,7 +42,7 @@ def run(words: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     plain = {arm: config.to_dict(one) for arm, one in settings.items()}
     studies = {
-        arm: Study(folder / "journal.log", arm, mode, options.space, defaults_of(one, is_adaptive(one["activation"])))
+        arm: Study(folder / "journal.log", arm, mode, options.space, defaults_of(one, arm in adaptive))
         for arm, one in plain.items()
     }
     search(
@@ -84,10 +86,10 @@ def search(
             for _ in range(min(each, options.trials - study.ended)):
                 asked.append((arm, *study.ask()))
         tasks, owners = [], []
-        for place, (arm, number, found) in enumerate(asked):
+        for place, (arm, trial, found) in enumerate(asked):
             for seed in options.seeds:
                 own = changed(settings[arm], found, seed)
-                target = folder / records.safe_name(arm) / f"trial{number}-seed{seed}"
+                target = folder / records.safe_name(arm) / f"trial{trial}-seed{seed}"
                 tasks.append((str(target), own, digest(own), trust))
                 owners.append((place, target))
         values: dict[int, list[float]] = {}
@@ -99,12 +101,16 @@ def search(
             values.setdefault(place, []).append(score(result, target, metric, mode))
 
         execute(run_planned, tasks, done, workers=min(workers, len(tasks)))
-        for place, (arm, number, found) in enumerate(asked):
+        for place, (arm, trial, found) in enumerate(asked):
             value = sum(values[place]) / len(values[place])
-            studies[arm].tell(number, value)
+            studies[arm].tell(trial, value)
             ended = sum(study.ended for study in studies.values())
-            shown = ", ".join(f"{key} {v:.3g}" for key, v in found.items())
-            print(f"{ended}/{total} {arm}: val/{metric} {value:.5g} with {shown}", file=sys.stderr, flush=True)
+            shown = ", ".join(f"{key} {number(v, digits=3)}" for key, v in found.items())
+            print(
+                f"{ended}/{total} {arm}: val/{metric} {number(value, digits=5)} with {shown}",
+                file=sys.stderr,
+                flush=True,
+            )
 
 
 def changed(settings: dict[str, Any], found: dict[str, float], seed: int) -> dict[str, Any]:
@@ -125,5 +131,5 @@ def table(studies: dict[str, Study], monitor: str, trials: int) -> Table:
         found.add_column(column)
     for arm, study in studies.items():
         best, value = study.best
-        found.add_row(escape(arm), f"{value:.5g}", *(f"{best[key]:.3g}" if key in best else "-" for key in keys))
+        found.add_row(escape(arm), number(value, digits=5), *(number(best.get(key), digits=3) for key in keys))
     return found

@@ -18,6 +18,7 @@ from adaptact.compare.results import as_csv
 from adaptact.report.backtest_figures import draw
 from adaptact.report.backtest_page import ageing, page, sentences
 from adaptact.report.backtest_wording import speaker
+from adaptact.report.comparison_page import to_be_found
 from adaptact.report.document import to_markdown
 from adaptact.report.html import to_html
 
@@ -67,6 +68,8 @@ def write_report(
 def print_summary(report: dict[str, Any], console: Console) -> None:
     """The report in short, on the screen."""
     say = speaker("en")
+    for line in to_be_found(report["data"].get("positive"), say):
+        console.print(escape(line))
     for sentence in sentences(report, say):
         console.print(escape(sentence))
     table = Table()

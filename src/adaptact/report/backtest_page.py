@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from adaptact.report.comparison_page import interval, number
+from adaptact.formatting import number
+from adaptact.report.comparison_page import interval, to_be_found
 from adaptact.report.document import Block, Bullets, Code, Document, Heading, Note, Paragraph, Picture, Table
 from adaptact.report.wording import Say
 
@@ -16,7 +17,8 @@ LEAST_WINDOWS = 3  # for an interval in a table: that of two says nothing
 
 def page(report: Report, say: Say) -> Document:
     """The whole page, what came out first."""
-    blocks: list[Block] = [Bullets(sentences(report, say))]
+    blocks: list[Block] = [Paragraph(line) for line in to_be_found(report["data"].get("positive"), say)]
+    blocks.append(Bullets(sentences(report, say)))
     blocks += [Note(say("failed", **failure)) for failure in report["failures"]]
     level, seeds = f"{100 * report['level']:.4g}", len(report["seeds"])
     blocks += [
@@ -203,4 +205,4 @@ def _days(value: float | None) -> str:
 
 
 def _money(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return number(value, digits=3)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from adaptact.report import wording
 from adaptact.report.wording import Say
 
 SENTENCES: dict[str, tuple[str, str]] = {
@@ -172,9 +171,4 @@ def speaker(language: str) -> Say:
     >>> speaker("ja")("n_windows", n=3)
     '3ウィンドウ'
     """
-    place = {"en": 0, "ja": 1}[language]
-
-    def say(key: str, /, **values: Any) -> str:
-        return SENTENCES[key][place].format(**values)
-
-    return say
+    return wording.speaker(language, SENTENCES)

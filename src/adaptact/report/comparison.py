@@ -13,11 +13,12 @@ from rich.table import Table
 
 from adaptact import records
 from adaptact.compare import analysis, results
+from adaptact.compare.earlier_looks import EarlierLook
 from adaptact.compare.plan import Plan
 from adaptact.compare.value import Value
 from adaptact.errors import UserError
 from adaptact.report import backtest_page, backtest_wording, comparison_figures
-from adaptact.report.comparison_page import cautions, criteria, page, reason, sentence
+from adaptact.report.comparison_page import cautions, criteria, page, reason, sentence, to_be_found
 from adaptact.report.document import to_markdown
 from adaptact.report.html import to_html
 from adaptact.report.model_card import card, to_deploy
@@ -30,14 +31,19 @@ def write_report(
     *,
     metric_of: analysis.MetricOf,
     cost: dict[str, Any] | None = None,
-    earlier_uses: Sequence[str] = (),
+    looks: Sequence[EarlierLook] = (),
     language: str = "en",
     backtest: str | None = None,
     value: Value | None = None,
+    positive: str | None = None,
+    words: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Read what the runs left, and write ``report.json``, ``runs.csv``, ``report.md``, ``report.html``, ``figures/``.
 
     Nothing is trained: the same folder gives the same report.
+
+    Args:
+        positive, words: as in :func:`adaptact.compare.analysis.analyse`.
 
     Returns:
         The content of ``report.json``.
@@ -49,9 +55,11 @@ def write_report(
             found,
             cost=cost,
             references=results.read_references(plan, folder),
-            earlier_uses=earlier_uses,
+            looks=looks,
             metric_of=metric_of,
             value=value,
+            positive=positive,
+            words=words,
         )
     )
     records.write_text(folder / "runs.csv", results.as_csv(results.table(found, plan.metric)))
@@ -92,6 +100,8 @@ def read_backtest(folder: Path) -> dict[str, Any]:
 def print_summary(report: dict[str, Any], console: Console) -> None:
     """The report in short, on the screen."""
     say = speaker("en")
+    for line in to_be_found(report["positive"], say):
+        console.print(escape(line))
     console.print(escape(sentence(report, say)), style="bold")
     rows = criteria(report, say)
     table = Table()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Sequence
 from typing import Any
 
 from adaptact.compare.plan import Plan
+from adaptact.data.positive import percent
+from adaptact.formatting import number
 from adaptact.report.document import Block, Bullets, Code, Document, Heading, Note, Paragraph, Picture, Table
 from adaptact.report.wording import Say
 
@@ -23,14 +24,15 @@ def page(plan: Plan, report: Report, say: Say, pictures: Sequence[str], backtest
         pictures: the names of those that could be drawn.
         backtest: what a back-test has to say.
     """
-    blocks: list[Block] = [Bullets([reason(candidate, report, say) for candidate in report["candidates"]])]
+    blocks: list[Block] = [Paragraph(line) for line in to_be_found(report["positive"], say)]
+    blocks.append(Bullets([reason(candidate, report, say) for candidate in report["candidates"]]))
     blocks += [Note(text) for text in cautions(report, say)]
     blocks += [
         Heading(say("h_criteria")),
         Table(
             criteria(report, say),
             say(
-                "p_criteria",
+                plural("p_criteria", len(report["candidates"])),
                 n=len(report["candidates"]),
                 level=f"{100 * (1 - report['error']):.4g}",
                 method=report["candidates"][0]["method"],
@@ -68,10 +70,7 @@ def page(plan: Plan, report: Report, say: Say, pictures: Sequence[str], backtest
             rows = [cost(name, found, report, say, way) for name, found in report["cost"]["arms"].items()]
             blocks += [Table(rows, say(f"cost_{way or 'eager_'}"))] if all(rows) else []
     if report["value"]:
-        blocks += [
-            Heading(say("h_value")),
-            Table([worth(found, say) for found in report["value"]["candidates"]], value_terms(report, say)),
-        ]
+        blocks += [Heading(say("h_value")), *money(report, say)]
     blocks += backtest
     blocks += [
         Heading(say("h_metrics")),
@@ -80,7 +79,7 @@ def page(plan: Plan, report: Report, say: Say, pictures: Sequence[str], backtest
         Table([statistics(c, say) for c in report["candidates"]]),
         Heading(say("h_reproduce")),
         Paragraph(say("p_reproduce")),
-        Code(f"make compare {shlex.join(plan.words)}\n{single_run(plan)}"),
+        Code(f"make compare {shlex.join(report['words'])}\n{single_run(plan, report['words'])}"),
         Paragraph(made_with(report, say)),
         Heading(say("h_glossary")),
         Bullets(say("glossary").split(" | ")),
@@ -94,20 +93,6 @@ def _picture(name: str, pictures: Sequence[str], say: Say) -> list[Block]:
 
 
 # --- numbers as text ---------------------------------------------------------------------------------------------
-
-
-def number(value: Any, *, signed: bool = False, digits: int = 4) -> str:
-    """A number for people: four significant digits; a dash where there is none."""
-    if value is None:
-        return "-"
-    sign = "+" if signed and value else ""
-    if abs(value) >= 10**digits:
-        return f"{value:{sign},.0f}"
-    text = f"{value:{sign}.{digits}g}"
-    if "e" in text:  # a manager reads 0.00005, not 5e-05
-        places = min(8, digits - 1 - math.floor(math.log10(abs(value))))
-        text = f"{value:{sign}.{places}f}".rstrip("0")
-    return text
 
 
 def interval(pair: Sequence[float | None], say: Say) -> str:
@@ -156,11 +141,32 @@ def sentence(report: Report, say: Say) -> str:
         for kind in ("equivalent", "reject", "undecided")
         if kind in kinds
     ]
-    return say("keep", base=report["baseline"], parts=say("part_separator").join(parts))
+    how = "keep_for_now" if "undecided" in kinds else "keep_fine" if list(kinds) == ["equivalent"] else "keep"
+    return say(how, base=report["baseline"], parts=say("part_separator").join(parts))
 
 
 def _names(names: Sequence[str], say: Say) -> str:
-    return say("and").join([*([say("comma").join(names[:-1])] if len(names) > 1 else []), names[-1]])
+    """Names as a sentence joins them: a, b and c."""
+    if len(names) < 2:
+        return "".join(names)
+    return say("names", first=say("name_separator").join(names[:-1]), last=names[-1])
+
+
+def plural(key: str, n: int) -> str:
+    """The sentence for one, or that for several."""
+    return f"{key}_one" if n == 1 else key
+
+
+def to_be_found(positive: dict[str, Any] | None, say: Say) -> list[str]:
+    """The class to be found, and that of the average precision where it is another; empty unless there are two."""
+    if positive is None:
+        return []
+    key = "to_be_found_earlier" if positive["by"] == "earlier" else "to_be_found"
+    share = "" if positive["share"] is None else say("share_of_rows", share=percent(positive["share"]))
+    lines = [say(key, label=positive["label"], other=positive["other"], share=share)]
+    if positive["metric_of"] != positive["label"]:
+        lines.append(say("precision_of", label=positive["metric_of"]))
+    return lines
 
 
 def reason(candidate: dict[str, Any], report: Report, say: Say) -> str:
@@ -199,11 +205,17 @@ def outlook(candidate: dict[str, Any], say: Say) -> str:
 def cautions(report: Report, say: Say) -> list[str]:
     """What a reader must know before believing the verdict."""
     notes = [say("changed", at=change["seen_at"], what=change["what"]) for change in report["changes"]]
-    if used := report["earlier_uses"]:
-        times = say("once") if len(used) == 1 else say("times", n=len(used))
-        notes.append(say("used_before", times=times, names=say("comma").join(used)))
+    if looks := report["earlier_looks"]:
+        each = say("look_separator").join(look(one, say) for one in looks)
+        notes.append(say(plural("used_before", len(looks)), n=len(looks), looks=each))
     if report["missing_runs"]:
-        notes.append(say("missing", n=report["missing_runs"]))
+        notes.append(say(plural("missing", report["missing_runs"]), n=report["missing_runs"]))
+    coarse = [c for c in report["candidates"] if c["row_worth"] is not None and c["row_worth"] > 1]
+    if coarse:
+        notes.append(say("row_worth", worth=number(coarse[0]["row_worth"], digits=2), metric=report["metric"]))
+    limited = [c["activation"] for c in report["candidates"] if c["limited_by_rows"]]
+    if limited:
+        notes.append(say("limited_by_rows", names=_names(limited, say)))
     sign = -1 if report["mode"] == "min" else 1
     own = [sign * arm["score"]["mean"] for arm in report["arms"] if arm["role"] != "control" and arm["score"]]
     for reference in report["references"]:
@@ -217,8 +229,17 @@ def cautions(report: Report, say: Say) -> list[str]:
     weak = [c for c in report["candidates"] if c["p_value_smallest"] is not None and not c["p_value_can_decide"]]
     if weak:
         smallest = number(weak[0]["p_value_smallest"], digits=2)
-        notes.append(say("p_cannot_decide", pairs=weak[0]["pairs"], smallest=smallest))
+        pairs = weak[0]["pairs"]
+        notes.append(say(plural("p_cannot_decide", pairs), pairs=pairs, smallest=smallest))
     return notes
+
+
+def look(found: dict[str, Any], say: Say) -> str:
+    """An earlier comparison on some of these test rows."""
+    arms = say("same_arms" if found["same_arms"] else "other_arms")
+    if found["rows"] is None:
+        return say("look_unrecorded", name=found["name"], arms=arms)
+    return say("look", name=found["name"], rows=f"{found['rows']:,}", share=percent(found["share"]), arms=arms)
 
 
 def decided(report: Report, say: Say) -> str:
@@ -262,11 +283,9 @@ def made_with(report: Report, say: Say) -> str:
     return say("made_with", versions=versions, devices=devices, plan=found["plan"][:12], code=found["code"][:12])
 
 
-def single_run(plan: Plan) -> str:
+def single_run(plan: Plan, typed: Sequence[str]) -> str:
     own = ("activations", "seeds", "baseline", "name", "output_dir")
-    rest = [
-        w for w in plan.words if w.partition("=")[0] not in own and not w.startswith(("compare.", "report.", "value."))
-    ]
+    rest = [w for w in typed if w.partition("=")[0] not in own and not w.startswith(("compare.", "report.", "value."))]
     vary = {"init": "seed=<seed>", "order": "data.order_seed=<seed>", "split": "data.split_seed=<seed>"}
     words = ["activation=<activation>", *(vary[what] for what in ("init", "order", "split") if what in plan.vary)]
     return f"make train {' '.join(words)} {shlex.join(rest)}".rstrip()
@@ -410,23 +429,40 @@ def robustness(report: Report, say: Say) -> list[Block]:
     return [Table(rows, say("p_robustness", kinds=words, base=report["baseline"], level=level))]
 
 
+def money(report: Report, say: Say) -> list[Block]:
+    """What the candidates are worth; first, of which of them no worth is shown."""
+    found = report["value"]["candidates"]
+    unsure = [one["activation"] for one in found if not one["withheld"] and not one["shown"]]
+    blocks: list[Block] = [Note(say("value_not_shown", names=_names(unsure, say)))] if unsure else []
+    blocks += [
+        Note(say(plural("value_withheld", one["missing_pairs"]), name=one["activation"], n=one["missing_pairs"]))
+        for one in found
+        if one["withheld"]
+    ]
+    label = report["value"]["positive"]
+    if label is not None and report["value"]["given"]["cost_fn"] is not None:
+        blocks.append(Paragraph(say("value_positive", label=label)))
+    valued = [worth(one, say) for one in found if not one["withheld"]]
+    return [*blocks, Table(valued, value_terms(report, say))] if valued else blocks
+
+
 def worth(found: dict[str, Any], say: Say) -> dict[str, str]:
-    never = say("never")
+    """A row of the table of money. What is not shown to differ from 0 has no chance to pay and no time to pay back."""
+    shown, never = found["shown"], say("never")
+    value = say(
+        "with_interval", mean=number(found["value"], signed=True, digits=3), interval=interval(found["interval"], say)
+    )
+    even, payback = found["break_even_decisions"], found["payback_years"]
     row = {
         say("activation"): found["activation"],
-        say("yearly_value"): say(
-            "with_interval",
-            mean=number(found["value"], signed=True, digits=3),
-            interval=interval(found["interval"], say),
-        ),
+        say("yearly_value"): value if shown else say("not_shown", value=value),
         say("computing"): number(found["computing"], digits=3),
-        say("break_even"): never
-        if found["break_even_decisions"] is None
-        else number(found["break_even_decisions"], digits=3),
-        say("chance"): "-" if found["chance"] is None else f"{100 * found['chance']:.0f} %",
+        say("break_even"): "-" if not shown else never if even is None else number(even, digits=3),
     }
+    if shown:
+        row[say("chance")] = "-" if found["chance"] is None else f"{100 * found['chance']:.0f} %"
     if found["switching_cost"]:
-        row[say("payback")] = never if found["payback_years"] is None else number(found["payback_years"], digits=2)
+        row[say("payback")] = "-" if not shown else never if payback is None else number(payback, digits=2)
     return row
 
 

@@ -57,8 +57,10 @@ def page(report: dict[str, Any]) -> str:
 def head(report: dict[str, Any]) -> list[str]:
     """Title and verdict."""
     title, meaning = VERDICTS[report["verdict"]]
+    positive = report.get("positive")
     return [
         f"<h1>Data check: {escape(report['path'])}</h1>",
+        *([] if positive is None else [f"<p>{escape(positive['line'])}</p>"]),
         f'<p class="verdict {report["verdict"]}"><b>{title}.</b> {meaning}</p>',
     ]
 

@@ -9,7 +9,8 @@ from adaptact.compare.analysis import spread
 from adaptact.compare.plan import Plan
 from adaptact.compare.results import Result
 from adaptact.compare.statistics import paired_interval
-from adaptact.report.comparison_page import mean_sd, number
+from adaptact.formatting import number
+from adaptact.report.comparison_page import mean_sd, to_be_found
 from adaptact.report.document import Block, Bullets, Document, Heading, Paragraph, Table
 from adaptact.report.wording import Say
 
@@ -36,6 +37,7 @@ def card(plan: Plan, report: dict[str, Any], found: Sequence[Result], result: Re
         Heading(say("h_data")),
         Bullets(
             [
+                *to_be_found(report["positive"], say),
                 say("card_data", name=record.data["name"], **{part: f"{n:,}" for part, n in rows.items()}),
                 say("card_fingerprint", fingerprint=record.data["fingerprint"]),
                 say("card_split", seed=result.run.settings["data"]["split_seed"], labels=_labels(record.data, say)),

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from adaptact.report.comparison_page import interval, number
+from adaptact.formatting import number
+from adaptact.report.comparison_page import interval
 from adaptact.report.document import Block, Bullets, Document, Heading, Note, Paragraph, Picture, Table
-from adaptact.report.rollout_pages import command, p_value, percent
+from adaptact.report.rollout_pages import command, p_value, percent, sought
 from adaptact.report.wording import Say
 from adaptact.rollout.monitoring import LEAST_OUTCOMES
 
@@ -98,7 +99,8 @@ def page(
         pictures: the names of those that could be drawn.
     """
     first, *others = sentences(found, say)
-    blocks: list[Block] = [Note(first) if found["status"] != "ok" else Paragraph(first), Bullets(others)]
+    verdict: Block = Note(first) if found["status"] != "ok" else Paragraph(first)
+    blocks: list[Block] = [*sought(found, say), verdict, Bullets(others)]
     alarms = [test for test in found["tests"] if test["alarm"]]
     if alarms:
         blocks += [Heading(say("h_alarms")), Table([row_of(test, say) for test in alarms])]

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from adaptact.compare.plan import Run
 from adaptact.compare.results import Result
+from adaptact.formatting import number
 
 
 class Progress:
@@ -62,7 +63,7 @@ class Progress:
         score = result.score(self.metric)
         self._score(run.arm, score)
         fold = "" if run.fold is None else f" fold {run.fold}"
-        what = f"{self.metric} {score:.4g}" if result.status == "finished" and score is not None else result.status
+        what = f"{self.metric} {number(score)}" if result.status == "finished" and score is not None else result.status
         reason = f": {result.reason}" if result.reason else ""
         if self._live is None:
             line = f"{self.ended}/{self.total} {run.arm} seed {run.seed}{fold}: {what}{reason}, {self.to_go}"

@@ -98,7 +98,8 @@ def _pages(
 
 def print_shadow(found: Found, console: Console) -> None:
     say = speaker("en", SENTENCES)
-    _lines(rollout_pages.shadow_sentences(records.finite(found), say), console)
+    found = records.finite(found)
+    _lines([*rollout_pages.sought_lines(found, say), *rollout_pages.shadow_sentences(found, say)], console)
     if found["difference"] is not None:
         _table([rollout_pages.shadow_row(one, say) for one in [found["difference"], *found["others"]]], console)
 
@@ -117,6 +118,7 @@ def print_results(found: Found, console: Console) -> None:
 def print_monitor(found: Found, language: str, console: Console) -> None:
     say, found = speaker(language, SENTENCES), records.finite(found)
     first, *others = monitor_page.sentences(found, say)
+    _lines(rollout_pages.sought_lines(found, say), console)
     console.print(f"[bold {COLOURS[found['status']]}]{escape(first)}[/]")
     _lines(others, console)
     _table([monitor_page.row_of(test, say) for test in found["tests"] if test["alarm"]], console)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from adaptact.report.comparison_page import interval, number
-from adaptact.report.document import Block, Bullets, Code, Document, Heading, Note, Picture, Table
+from adaptact.formatting import number
+from adaptact.report.comparison_page import interval
+from adaptact.report.document import Block, Bullets, Code, Document, Heading, Note, Paragraph, Picture, Table
 from adaptact.report.wording import Say
 
 Found = dict[str, Any]
@@ -35,6 +36,17 @@ def p_value(p: float | None) -> str:
 
 def command(job: str, words: Sequence[str], say: Say) -> list[Block]:
     return [Heading(say("h_reproduce")), Code(f"make {job} {shlex.join(words)}")]
+
+
+def sought(found: Found, say: Say) -> list[Block]:
+    """:func:`sought_lines` as blocks."""
+    return [Paragraph(line) for line in sought_lines(found, say)]
+
+
+def sought_lines(found: Found, say: Say) -> list[str]:
+    """The class that decisions are about; empty unless there are two."""
+    label = found.get("positive")
+    return [] if label is None else [say("sought", label=label)]
 
 
 # --- shadow ------------------------------------------------------------------------------------------------------
@@ -70,7 +82,7 @@ def shadow_sentences(found: Found, say: Say) -> list[str]:
 
 def shadow_page(found: Found, listed: pd.DataFrame, words: Sequence[str], say: Say) -> Document:
     baseline, candidate = found["names"]
-    blocks: list[Block] = [Bullets(shadow_sentences(found, say))]
+    blocks: list[Block] = [*sought(found, say), Bullets(shadow_sentences(found, say))]
     if found["difference"] is not None:
         blocks += [
             Heading(say("h_numbers")),

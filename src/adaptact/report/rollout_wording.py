@@ -61,6 +61,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "baseline_only": ("only {baseline}", "{baseline}のみ"),
     "candidate_only": ("only {candidate}", "{candidate}のみ"),
     "neither": ("neither", "両方誤り"),
+    "sought": (
+        "To be found: {label}, as the model was trained.",
+        "見つける対象のクラス：{label}（モデルの学習時の設定）。",
+    ),
     "better_positive": (
         "A difference is candidate minus baseline; positive is better, also where less of the metric is better.",
         "差は候補から現行を引いた値です。小さいほど良い指標では符号を逆にしているため、正の値は常に改善を意味します。",

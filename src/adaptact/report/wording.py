@@ -12,16 +12,34 @@ SENTENCES: dict[str, tuple[str, str]] = {
     # the verdict
     "adopt": (
         "Adopt {best}{more}: better than {base} by {by} in {metric}, and no guardrail is broken.",
-        "{best}{more}を採用してください。{metric}で{base}を{by}上回り、守るべき条件もすべて満たしています。",
+        "{best} を採用してください{more}。{metric} で {base} を {by} 上回り、守るべき条件もすべて満たしています。",
     ),
-    "adopt_more": (" ({names} too)", "（{names}も同様）"),
-    "keep": ("Keep {base}: {parts}.", "{base}を使い続けてください。{parts}。"),
-    "part_equivalent": ("{names} made no difference that matters", "{names}との間に意味のある差はありません"),
-    "part_reject": ("{names} rejected", "{names}は採用できません"),
-    "part_undecided": ("{names} not decided yet", "{names}はまだ判断できません"),
+    "adopt_more": (" ({names} too)", "（{names} も採用できます）"),
+    "keep": ("Keep {base}: {parts}.", "現行の {base} を使い続けてください。{parts}。"),
+    "keep_fine": ("Keep {base}: {parts}.", "現行の {base} のままで構いません。{parts}。"),
+    "keep_for_now": ("Keep {base} for now: {parts}.", "当面は現行の {base} を使い続けてください。{parts}。"),
+    "part_equivalent": ("{names} made no difference that matters", "{names} に変えても、意味のある差はありません"),
+    "part_reject": ("{names} rejected", "{names} は採用できません"),
+    "part_undecided": ("{names} not decided yet", "{names} についてはまだ判断できません"),
     "part_separator": ("; ", "。"),
-    "and": (" and ", "と"),
+    "names": ("{first} and {last}", "{first}・{last}"),
+    "name_separator": (", ", "・"),
     "comma": (", ", "、"),
+    "to_be_found": (
+        "To be found: {label}{share}; data.positive={other} for the other.",
+        "見つける対象のクラス：{label}{share}。もう一方を対象にするには data.positive={other} と指定します。",
+    ),
+    "to_be_found_earlier": (
+        "To be found: {label}{share}, the second label: these runs are older than the choice of the class. If {other} is the "
+        "one to be found, compare again with data.positive={other}.",
+        "見つける対象のクラス：{label}{share}。クラスを選べなかった旧版の学習のため、2番目のラベルを対象としています。{other} を対象に"
+        "するには data.positive={other} を付けて比較し直してください。",
+    ),
+    "share_of_rows": (" ({share} of the rows)", "（全体の {share}）"),
+    "precision_of": (
+        "The average precision of these runs is that of {label}.",
+        "これらの学習の average_precision は {label} についての値です。",
+    ),
     "rule_adopt": (
         "{name}: adopt. Better by {mean} ({interval}), at least the margin of {margin}.",
         "{name}：採用。差は{mean}（{interval}）で、基準の{margin}以上です。",
@@ -66,14 +84,40 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "計画を書いた後に変更されました（{at}）：{what}。",
     ),
     "used_before": (
-        "These test rows decided {times} before ({names}). Each further look makes a find by chance likelier.",
-        "このテスト用データはすでに{times}判断に使われています（{names}）。使うたびに、偶然の差を拾いやすくなります。",
+        "{n} earlier comparisons were decided on some of these test rows: {looks}. Each further look makes a find by chance "
+        "likelier.",
+        "このテスト用データの一部は、過去の{n}件の比較ですでに判断に使われています：{looks}。使うたびに、偶然の差を拾いやすくなります。",
     ),
-    "once": ("once", "1回"),
-    "times": ("{n} times", "{n}回"),
+    "used_before_one": (
+        "An earlier comparison was decided on some of these test rows: {looks}. Each further look makes a find by chance "
+        "likelier.",
+        "このテスト用データの一部は、過去の比較1件ですでに判断に使われています：{looks}。使うたびに、偶然の差を拾いやすくなります。",
+    ),
+    "look": ("{name} ({rows} of these rows, {share}; {arms})", "{name}（このうち{rows}行、{share}、{arms}）"),
+    "look_unrecorded": (
+        "{name} (of the same data file; an earlier version did not record its rows; {arms})",
+        "{name}（同じデータファイル、旧版のため行の記録なし、{arms}）",
+    ),
+    "look_separator": ("; ", "、"),
+    "same_arms": ("the same activations", "同じ活性化関数"),
+    "other_arms": ("other activations", "別の活性化関数"),
     "missing": (
         "{n} planned runs are missing: give the same command again.",
         "計画した学習のうち{n}回がまだ終わっていません。同じコマンドをもう一度実行してください。",
+    ),
+    "missing_one": (
+        "A planned run is missing: give the same command again.",
+        "計画した学習のうち1回がまだ終わっていません。同じコマンドをもう一度実行してください。",
+    ),
+    "row_worth": (
+        "One test row is worth {worth} margins: {metric} cannot change by less. Intervals are at least as wide as so few rows "
+        "allow; more test rows, or a metric of probabilities such as log_loss, would say more.",
+        "テスト用データの1行が、基準の{worth}倍に当たります（{metric} はこれより細かく変わりません）。区間は、この行数で言える幅より"
+        "狭くならないようにしています。行数を増やすか、log_loss のような確率の指標を使うと、より詳しく分かります。",
+    ),
+    "limited_by_rows": (
+        "The interval of {names} is that over the test rows: between seeds the runs differ too little to know more.",
+        "{names} の区間はテスト用データの行についてのものです。シード間の差が小さすぎて、それ以上は分かりません。",
     ),
     "reference_wins": (
         "{name} reaches {score} in {metric}, every network here less: the choice of model matters more than that of the "
@@ -90,6 +134,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "p_cannot_decide": (
         "With {pairs} pairs a p-value by sign flips is at least {smallest}: it cannot decide here. The intervals do.",
         "{pairs}組では、符号反転によるp値は{smallest}より小さくなりません。ここではp値では判断できないため、区間で判断しています。",
+    ),
+    "p_cannot_decide_one": (
+        "One pair gives no p-value by sign flips that could decide. The intervals do.",
+        "1組だけでは、符号反転によるp値では判断できません。区間で判断しています。",
     ),
     "failed_run": ("{arm}, seed {seed}: {status}. {reason}", "{arm}、シード{seed}：{status}。{reason}"),
     # headings
@@ -112,6 +160,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Latency (one row) and fit time are ratios to {base}, all arms interleaved on this machine, with 95 % intervals.",
         "差の区間は、{n}個の候補すべてについて同時に{level}％で成り立ちます（{method}）。正の値が改善です。応答時間（1行）と"
         "学習時間は{base}に対する比で、同じ機械で交互に測り、95％区間を付けています。",
+    ),
+    "p_criteria_one": (
+        "The interval of the difference holds with {level} %, by {method}; positive is better. Latency (one row) and fit time "
+        "are ratios to {base}, all arms interleaved on this machine, with 95 % intervals.",
+        "差の区間の水準は{level}％です（{method}）。正の値が改善です。応答時間（1行）と学習時間は{base}に対する比で、同じ機械で交互に"
+        "測り、95％区間を付けています。",
     ),
     "p_decided": (
         "On {at}: metric {metric}, margin {margin} ({rule}), error level {error}{strict}, seeds {seeds}, what varies between "
@@ -258,6 +312,24 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "年間{decisions}件の判断{costs}、年{retrainings}回の学習、計算1時間あたり{compute}とした場合の1年分（通貨は入力と同じ）。"
         "区間は判定と同じ水準で、確率は1年の利益が費用を上回る確率です。",
     ),
+    "value_not_shown": (
+        "Not shown to differ from 0: {names}. The verdict found no difference that matters, and an amount of money does not "
+        "make it one.",
+        "{names} の価値は、0と異なるとは示されていません。判定で意味のある差が示されなかったため、金額にしても同じです。",
+    ),
+    "not_shown": ("not shown to differ from 0: {value}", "0と異なるとは示されていません：{value}"),
+    "value_withheld": (
+        "{name}: no amount is given, because the answers of {n} pairs of runs cannot be read.",
+        "{name}：{n}組の学習の出力が読めないため、金額は示しません。",
+    ),
+    "value_withheld_one": (
+        "{name}: no amount is given, because the answers of a pair of runs cannot be read.",
+        "{name}：1組の学習の出力が読めないため、金額は示しません。",
+    ),
+    "value_positive": (
+        "A missed case is a {label} that is not found. A failed run counts as a prediction that is always the same.",
+        "見逃しとは {label} を見つけられないことです。失敗した学習は、常に同じ予測をするものとして数えます。",
+    ),
     "value_costs_two": (
         " ({fp} per false alarm, {fn} per missed case)",
         "（誤警報1件{fp}、見逃し1件{fn}）",
@@ -357,7 +429,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
 
 
 def speaker(language: str, sentences: dict[str, tuple[str, str]] = SENTENCES) -> Say:
-    """``say(key, **values)`` in one language.
+    """``say(key, **values)`` in one language; a key that ``sentences`` has not is one of a comparison's report.
 
     >>> speaker("ja")("n_of_m", n=1, m=8)
     '8回中1回'
@@ -365,6 +437,6 @@ def speaker(language: str, sentences: dict[str, tuple[str, str]] = SENTENCES) ->
     place = {"en": 0, "ja": 1}[language]
 
     def say(key: str, /, **values: Any) -> str:
-        return sentences[key][place].format(**values)
+        return (sentences.get(key) or SENTENCES[key])[place].format(**values)
 
     return say

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,14 @@ from torch import Tensor
 
 from adaptact import records
 from adaptact.callbacks.ranges import Leaving, leaving
+from adaptact.compare.paired_rows import (
+    HIGHER,
+    LEAST_GROUPS,
+    LEAST_OF_A_CLASS,
+    RESAMPLES,
+    contributions,
+    drawn,
+)
 from adaptact.compare.statistics import holm
 from adaptact.compare.verdict import default_margin
 from adaptact.data.preparation import TablePreparation
@@ -25,15 +32,6 @@ from adaptact.export.predict_images import ImageRun
 from adaptact.export.runs import TableRun
 from adaptact.rollout.drift import Test, column_tests, distance_test, sample_test, smallest_shift
 from adaptact.rollout.options import Monitor
-from adaptact.rollout.paired_rows import (
-    HIGHER,
-    LEAST_GROUPS,
-    LEAST_OF_A_CLASS,
-    RESAMPLES,
-    SMALLEST_PROBABILITY,
-    contributions,
-    drawn,
-)
 from adaptact.rollout.rows import Outcomes, metric_of
 from adaptact.training import seen
 from adaptact.training.metrics import metric_of_arrays
@@ -76,16 +74,11 @@ def known_answers(folder: Path) -> Known:
         with np.load(path, allow_pickle=False) as arrays:
             groups = np.asarray(arrays["groups"]) if "groups" in arrays else None
             answers = np.asarray(arrays["predictions"], dtype=np.float64)
-            return Known(likely(answers), np.asarray(arrays["targets"]), groups)
+            return Known(answers, np.asarray(arrays["targets"]), groups)
     except FileNotFoundError:
         raise UserError(f"{folder} has no outputs.npz, its answers on test rows: train again") from None
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{path} cannot be read ({error}): train again") from None
-
-
-def likely(answers: np.ndarray) -> np.ndarray:
-    """Probabilities of which none is exactly 0, as float32 rounds them: their logarithm is taken."""
-    return answers if answers.ndim == 1 else np.maximum(answers, SMALLEST_PROBABILITY)
 
 
 def examine(run: Run, batch: Batch, options: Monitor) -> dict[str, Any]:
@@ -105,7 +98,7 @@ def examine(run: Run, batch: Batch, options: Monitor) -> dict[str, Any]:
     tests = tests_of(run, batch, known, kept, left)
     adjusted = holm([test.p for test in tests])
     if judged and batch.answers.ndim == 2:  # shares the half of the quality: two looks, each at half of it
-        tests.append(calibration_test(batch, known))
+        tests.append(calibration_test(run, batch, known))
         adjusted.append(min(1.0, 2 * tests[-1].p))
     alarms = [test for test, p in zip(tests, adjusted, strict=True) if p <= error and matters(test, options.least)]
     rows, before = len(batch.x), int(run.record.data["rows"]["train"])
@@ -140,7 +133,7 @@ def tests_of(run: Run, batch: Batch, known: Known, kept: dict[str, Any], left: d
             found.append(Test("measure", name, distance, None, p))
     found += [
         sample_test("scores", name, before, now)
-        for name, before, now in _scores(run.record.data["labels"], known.answers, batch.answers)
+        for name, before, now in _scores(run.record, known.answers, batch.answers)
     ]
     for name, site in left.items():
         _, p = distance_test(kept["sites"][name]["outside"], site.outside)
@@ -148,7 +141,7 @@ def tests_of(run: Run, batch: Batch, known: Known, kept: dict[str, Any], left: d
     return found
 
 
-def calibration_test(batch: Batch, known: Known) -> Test:
+def calibration_test(run: Run, batch: Batch, known: Known) -> Test:
     """Whether more or less came true of what was expected than on the test rows.
 
     A normal test of the means of outcome minus probability. Of each side the larger of two variances counts, the one
@@ -157,12 +150,20 @@ def calibration_test(batch: Batch, known: Known) -> Test:
     assert batch.outcomes is not None
     sides = []
     for answers, y in ((batch.answers[batch.outcomes.known], batch.outcomes.y), (known.answers, known.targets)):
-        p = answers[:, 1] if answers.shape[1] == 2 else answers.max(axis=1)
-        surplus = (y == (1 if answers.shape[1] == 2 else answers.argmax(axis=1))) - p
+        p, came = expected_and_came(run, answers, y)
+        surplus = came - p
         sides.append((float(surplus.mean()), max(float((p * (1 - p)).mean()), float(surplus.var())) / len(y)))
     (now, one), (before, other) = sides
     p_value = float(2 * stats.norm.sf(abs(now - before) / np.sqrt(one + other)))
     return Test("calibration", "", now, before, p_value)
+
+
+def expected_and_came(run: Run, answers: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Per row a probability, of two classes that of the class to be found, else the largest; and if it came true."""
+    if answers.shape[1] == 2:
+        number = run.record.positive_number
+        return answers[:, number], y == number
+    return answers.max(axis=1), answers.argmax(axis=1) == y
 
 
 def matters(test: Test, least: float) -> bool:
@@ -188,13 +189,14 @@ def sites_of(kept: dict[str, Any], left: dict[str, Leaving]) -> list[dict[str, A
     ]
 
 
-def _scores(labels: Sequence[str], before: np.ndarray, now: np.ndarray) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """What is held against the test rows' answers: the values, of two classes the second's probability, else each's."""
+def _scores(record: records.Record, before: np.ndarray, now: np.ndarray) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """Answers on test rows and now: values, the probability of the class to be found, or that of each class."""
     if before.ndim == 1:
         return [("", before, now)]
     if before.shape[1] == 2:
-        return [(str(labels[1]), before[:, 1], now[:, 1])]
-    return [(str(label), before[:, place], now[:, place]) for place, label in enumerate(labels)]
+        number = record.positive_number
+        return [(str(record.positive), before[:, number], now[:, number])]
+    return [(str(label), before[:, place], now[:, place]) for place, label in enumerate(record.data["labels"])]
 
 
 def calibration(run: Run, batch: Batch) -> dict[str, Any] | None:
@@ -202,13 +204,11 @@ def calibration(run: Run, batch: Batch) -> dict[str, Any] | None:
     if batch.outcomes is None or batch.answers.ndim == 1 or not len(batch.outcomes.y):
         return None
     answers, y = batch.answers[batch.outcomes.known], batch.outcomes.y
-    two = answers.shape[1] == 2
-    expected = answers[:, 1] if two else answers.max(axis=1)
-    came = (y == 1) if two else (answers.argmax(axis=1) == y)
+    expected, came = expected_and_came(run, answers, y)
     order = np.argsort(expected, kind="stable")
     groups = [part for part in np.array_split(order, min(10, max(1, len(y) // 20))) if len(part)]
     return {
-        "of": run.record.data["labels"][1] if two else None,
+        "of": run.record.positive,
         "expected": float(expected.mean()),
         "came": float(came.mean()),
         "ece": -metric_of_arrays("ece")(y, answers),
@@ -240,8 +240,8 @@ def quality_of(run: Run, batch: Batch, known: Known, options: Monitor) -> dict[s
     counts = np.bincount(y, minlength=answers.shape[1]) if answers.ndim == 2 else None
     if metric == "auroc" and counts is not None and counts.min() < LEAST_OF_A_CLASS:
         return None
-    now, error_now = with_error(metric, y, answers, groups)
-    before, error_before = with_error(metric, known.targets, known.answers, theirs)
+    now, error_now = with_error(metric, y, answers, groups, run.record.positive_number)
+    before, error_before = with_error(metric, known.targets, known.answers, theirs, run.record.positive_number)
     together = float(np.hypot(error_now, error_before))
     if not np.isfinite([now, before, together]).all():
         return None
@@ -267,14 +267,16 @@ def quality_of(run: Run, batch: Batch, known: Known, options: Monitor) -> dict[s
     }
 
 
-def with_error(metric: str, targets: np.ndarray, answers: np.ndarray, groups: np.ndarray | None) -> tuple[float, float]:
+def with_error(
+    metric: str, targets: np.ndarray, answers: np.ndarray, groups: np.ndarray | None, positive: int = 1
+) -> tuple[float, float]:
     """A metric and its standard error; both NaN where it is not defined, as AUROC of one class."""
     found = contributions(metric, targets, answers)
     if found is not None:
         sums = found[1] if groups is None else np.bincount(np.unique(groups, return_inverse=True)[1], weights=found[1])
         units = len(sums)
         return found[0], float(np.sqrt(units / max(1, units - 1) * np.square(sums).sum())) / len(targets)
-    of_arrays = metric_of_arrays(metric)
+    of_arrays = metric_of_arrays(metric, positive)
     sign = 1 if metric in HIGHER else -1
     draw, values = np.random.default_rng(0), []
     for _ in range(RESAMPLES // 3):
@@ -363,7 +365,7 @@ def answers_of(run: Run, frame: pd.DataFrame | None, pixels: np.ndarray | None) 
     if isinstance(run, ImageRun):
         assert pixels is not None
         found = [run.answers(part) for part in np.array_split(pixels, max(1, len(pixels) // 256))]
-        return torch.from_numpy(pixels), likely(np.concatenate(found))
+        return torch.from_numpy(pixels), np.concatenate(found)
     assert frame is not None
     x = run.preparation.transform(frame)
-    return x, likely(run.answers(x))
+    return x, run.answers(x)

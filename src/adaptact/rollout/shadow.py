@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adaptact.compare.paired_rows import HIGHER, RowDifference, difference
 from adaptact.compare.verdict import default_margin, judge
 from adaptact.errors import ConfigError, DataError
 from adaptact.export.runs import TableRun
 from adaptact.rollout.options import Shadow
-from adaptact.rollout.paired_rows import HIGHER, RowDifference, difference
 from adaptact.rollout.records import acted_on
 from adaptact.rollout.rows import Outcomes, metric_of
 from adaptact.training.metrics import metric_of_arrays
@@ -59,6 +59,7 @@ def compare(
         "candidate": str(runs[1].folder),
         "names": [f"{run.record.activation} (seed {run.record.seed})" for run in runs],
         "task": runs[0].task,
+        "positive": runs[0].record.positive,
         "rows": len(answers[0]),
         "outcomes": 0 if outcomes is None else len(outcomes.y),
         "metric": metric,
@@ -83,7 +84,7 @@ def compare(
             outcomes.y,
             answers[0][at],
             answers[1][at],
-            of_arrays=metric_of_arrays(name),
+            of_arrays=metric_of_arrays(name, runs[0].record.positive_number),
             error=options.error,
             groups=mine,
         )
@@ -159,7 +160,7 @@ def disagreements(
     for name, choice, each in zip(("baseline", "candidate"), chosen, answers, strict=True):
         columns[name] = labels[choice[rows]] if classes else each[rows]
         if classes and len(labels) == 2:
-            columns[f"{name}: probability of {labels[1]}"] = each[rows, 1]
+            columns[f"{name}: probability of {runs[0].record.positive}"] = each[rows, runs[0].record.positive_number]
         elif classes:
             columns[f"{name}: probability"] = each[rows, choice[rows]]
     if outcomes is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from torch import nn
 
 from adaptact import config, models
 from adaptact.activations import ACTIVATIONS, create
+from adaptact.data import Prepared
 from adaptact.errors import ConfigError
 from adaptact.layouts import Layout, Tokens
 from adaptact.surgery import Replacement, Site, replace_activations
@@ -38,6 +40,13 @@ def build_network(
     Raises:
         ConfigError: no site, an activation that cannot be built, an input that the network cannot read.
     """
+    return build_with_sites(settings, input_shape, n_outputs, layout)[0]
+
+
+def build_with_sites(
+    settings: config.Config, input_shape: tuple[int, ...], n_outputs: int, layout: Layout | None = None
+) -> tuple[nn.Module, list[Replacement]]:
+    """As :func:`build_network`, with the activations that were put in."""
     if settings.resume is not None and (Path(settings.resume) / "checkpoints" / "last.ckpt").is_file():
         settings = without_checkpoint(settings)  # the run's own checkpoint brings the weights
     seed_all(settings.seed)
@@ -46,10 +55,15 @@ def build_network(
         network = own_network(settings.model, settings.trust, input_shape, n_outputs)
     else:
         network = models.build(settings.model.name, input_shape, n_outputs, layout=layout, **options)
-    swap(network, settings, example_of(input_shape, layout))
+    replaced = swap(network, settings, example_of(input_shape, layout))
     freeze(network, settings.finetune)
     seed_all(settings.seed)
-    return network
+    return network, replaced
+
+
+def learns(replaced: Sequence[Replacement]) -> bool:
+    """Return True if one of the activations that were put in has parameters that are trained."""
+    return any(parameter.requires_grad for one in replaced for parameter in one.new.parameters())
 
 
 def own_network(
@@ -70,6 +84,13 @@ def own_network(
     if not isinstance(network, nn.Module):
         raise ConfigError([f"model.target={options.target} gives no nn.Module but a {type(network).__name__}"])
     return network
+
+
+def with_positive(settings: config.Config, prepared: Prepared) -> config.Config:
+    """The settings with the positive class that was chosen, so that a run keeps it."""
+    if prepared.positive is None:
+        return settings
+    return replace(settings, data=replace(settings.data, positive=prepared.positive.label))
 
 
 def resolved(settings: config.Config, network: nn.Module) -> config.Config:
@@ -101,11 +122,41 @@ def swap(network: nn.Module, settings: config.Config, example: torch.Tensor) -> 
         return []
     factory = activation_factory(settings)
     try:
-        return replace_activations(
+        replaced = replace_activations(
             network, factory, kinds=options.only, names=options.sites, example=example, preserve=options.preserve
         )
+        for one in replaced:
+            if options.start is not None and not config.starts_from_options(vars(options)):
+                set_state(one.new, start_at(one.name, options.start))
+            if options.frozen:
+                one.new.requires_grad_(False)
     except (ValueError, TypeError) as error:
         raise ConfigError([f"activation={options.name}: {error}"]) from None
+    return replaced
+
+
+def start_at(site: str, start: dict[str, Any]) -> dict[str, Any]:
+    """The start values of a site.
+
+    Raises:
+        ValueError: none for it.
+    """
+    if site not in start:
+        raise ValueError(f"activation.start has no values for the site {site!r}")
+    return dict(start[site])
+
+
+def set_state(module: nn.Module, values: dict[str, Any]) -> None:
+    """Give a module the state that :func:`adaptact.training.checkpoints.activation_state` reads.
+
+    Raises:
+        ValueError: values of another module.
+    """
+    own = module.state_dict()
+    try:
+        module.load_state_dict({name: torch.tensor(value).to(own[name].dtype) for name, value in values.items()})
+    except (KeyError, RuntimeError) as error:
+        raise ValueError(f"activation.start does not fit {type(module).__name__}: {error}") from None
 
 
 def activation_factory(settings: config.Config) -> Any:
@@ -118,10 +169,8 @@ def activation_factory(settings: config.Config) -> Any:
     per_channel, channel_dim = arguments.pop("per_channel", False), arguments.pop("channel_dim", 1)
 
     def make(site: Site) -> nn.Module:
-        if options.start is not None:
-            if site.name not in options.start:
-                raise ValueError(f"activation.start has no values for the site {site.name!r}")
-            return create(options.kind, **{**arguments, **options.start[site.name]})
+        if options.start is not None and config.starts_from_options(vars(options)):
+            return create(options.kind, **{**arguments, **start_at(site.name, options.start)})
         if not per_channel:
             return create(options.kind, **arguments)
         if site.shape is None:

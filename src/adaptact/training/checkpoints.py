@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch import nn
 from adaptact import config, records
 from adaptact.errors import UserError
 from adaptact.layouts import Layout
+from adaptact.sites import module_path
 from adaptact.training.build import build_network, without_checkpoint
 
 SCHEMA = 1
@@ -128,6 +130,21 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if own.get("schema") != SCHEMA:
         raise UserError(f"{path} has schema {own.get('schema')}; this version of adaptact resumes schema {SCHEMA}")
     return checkpoint
+
+
+def activation_state(folder: Path, layers: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The state of each activation in a run's best checkpoint: {site: {name: number or nested lists}}.
+
+    Args:
+        layers: the "layers" of the run's record.
+    """
+    state = load_checkpoint(folder / "checkpoints" / "best.ckpt")["state_dict"]
+    found = {}
+    for layer in layers:
+        prefix = f"network.{module_path(layer['name'])}."
+        own = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+        found[layer["name"]] = {name: tensor.double().tolist() for name, tensor in own.items()}
+    return found
 
 
 def fitted_network(

@@ -70,11 +70,38 @@ def choose_threshold(
     return float(best[np.argmin(np.abs(best - 0.5))])
 
 
+def cost_per_decision(
+    probabilities: np.ndarray, positives: np.ndarray, threshold: float, costs: tuple[float, float]
+) -> float:
+    """Mean cost of a row that is decided by a threshold.
+
+    Args:
+        probabilities, positives: (rows,): as in :func:`rates`.
+        costs: of a false alarm and of a missed case.
+
+    >>> cost_per_decision(np.array([0.9, 0.8, 0.1, 0.2]), np.array([True, False, False, True]), 0.5, (1.0, 100.0))
+    25.25
+    """
+    counts = rates(probabilities, positives, np.array([threshold]))
+    return float((costs[0] * counts["fp"][0] + costs[1] * counts["fn"][0]) / len(positives))
+
+
+def constant_cost(val: np.ndarray, test: np.ndarray, costs: tuple[float, float], share: float = 0.5) -> float:
+    """Mean cost of a test row where every row has the same probability: all are flagged, or none.
+
+    Args:
+        val, test: (rows,): whether a row is positive; which of the two is cheaper is seen on the validation rows.
+        share: the probability.
+    """
+    threshold = choose_threshold(np.full(len(val), share), val, costs=costs)
+    return cost_per_decision(np.full(len(test), share), test, threshold, costs)
+
+
 def decide(
     labels: list[str],
     parts: dict[str, tuple[np.ndarray, np.ndarray]],
     *,
-    positive: str | None = None,
+    positive: int = 1,
     metric: str = "f1",
     costs: tuple[float, float] | None = None,
 ) -> dict[str, Any]:
@@ -82,8 +109,9 @@ def decide(
 
     Args:
         parts: val and test, each (probabilities of shape (rows, 2), class numbers).
+        positive: number of the class to be found.
     """
-    number = labels.index(positive) if positive is not None else 1
+    number = positive
     pairs = {part: (p[:, number].astype(np.float64), y == number) for part, (p, y) in parts.items()}
     threshold = choose_threshold(*pairs["val"], metric, costs)
     decision: dict[str, Any] = {
@@ -97,8 +125,7 @@ def decide(
         decision[part] = {name: float(score(name, counts)[0]) for name in METRICS}
         decision[part] |= {name: int(count[0]) for name, count in counts.items()}
         if costs is not None:
-            total = costs[0] * counts["fp"][0] + costs[1] * counts["fn"][0]
-            decision[part]["cost_per_row"] = float(total / len(p))
+            decision[part]["cost_per_row"] = cost_per_decision(p, positives, threshold, costs)
     return decision
 
 
@@ -107,13 +134,7 @@ def decision_of_run(options: config.Data, prepared: Prepared, predictions: dict[
     if len(prepared.labels) != 2 or not all(np.isfinite(predictions[part][0]).all() for part in ("val", "test")):
         return None
     parts = {part: predictions[part] for part in ("val", "test")}
+    positive = prepared.positive_number
     if not isinstance(options, config.Rows):
-        return decide(prepared.labels, parts)
-    costs = (options.cost_fp, options.cost_fn)
-    return decide(
-        prepared.labels,
-        parts,
-        positive=options.positive,
-        metric=options.threshold_metric,
-        costs=None if costs[0] is None or costs[1] is None else (costs[0], costs[1]),
-    )
+        return decide(prepared.labels, parts, positive=positive)
+    return decide(prepared.labels, parts, positive=positive, metric=options.threshold_metric, costs=options.costs)

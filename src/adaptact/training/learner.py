@@ -34,6 +34,7 @@ class Learner(L.LightningModule):
         activation_penalty: weight of the squared distance of activation parameters from their start.
         activation_warmup_epochs: epochs during which activation parameters keep their start.
         center, scale: a regression target is (value - center) / scale.
+        positive: number of the class to be found, of two.
         class_weights: (classes,), weight of each class in the loss.
         focal_gamma: above 0 the focal loss.
         finetune: learning rates by layer, epochs of the head alone.
@@ -57,6 +58,7 @@ class Learner(L.LightningModule):
         activation_warmup_epochs: int = 0,
         center: float = 0.0,
         scale: float = 1.0,
+        positive: int = 1,
         class_weights: Tensor | None = None,
         focal_gamma: float = 0.0,
         finetune: config.Finetune | None = None,
@@ -67,7 +69,7 @@ class Learner(L.LightningModule):
         self.label_smoothing, self.focal_gamma = label_smoothing, focal_gamma
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.activation_penalty, self.activation_warmup_epochs = activation_penalty, activation_warmup_epochs
-        self.outputs = Outputs(task, center, scale)
+        self.outputs = Outputs(task, center, scale, positive)
         self.stage = "val"
         self.task_loss = self.penalty = torch.zeros(())
         self.grad_norms: dict[str, Tensor] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 
@@ -17,6 +18,7 @@ from torchmetrics.utilities import dim_zero_cat
 from adaptact import config
 
 ECE_BINS = 15
+LEAST_LOG = math.log(torch.finfo(torch.float32).tiny)  # for the log loss of a probability of exactly 0
 
 
 class Outputs(Metric):
@@ -25,6 +27,7 @@ class Outputs(Metric):
     Args:
         task: "classification" (outputs: logits of shape (rows, classes)) or "regression" (outputs: (rows,)).
         center, scale: bring a regression target back to its own unit.
+        positive: number of the class that the average precision of two classes is about.
 
     Attributes:
         collected: predictions and targets of the last part that was computed, of all processes.
@@ -34,9 +37,9 @@ class Outputs(Metric):
     outputs: list[Tensor]
     targets: list[Tensor]
 
-    def __init__(self, task: str, center: float = 0.0, scale: float = 1.0) -> None:
+    def __init__(self, task: str, center: float = 0.0, scale: float = 1.0, positive: int = 1) -> None:
         super().__init__()
-        self.task, self.center, self.scale = task, center, scale
+        self.task, self.center, self.scale, self.positive = task, center, scale, positive
         self.collected: tuple[Tensor, Tensor] | None = None
         self.add_state("outputs", default=[], dist_reduce_fx="cat")
         self.add_state("targets", default=[], dist_reduce_fx="cat")
@@ -58,27 +61,32 @@ class Outputs(Metric):
         if self.task == "regression":
             return regression_metrics(predictions, targets)
         # float32 rounds the probabilities of a confident network to 1, and its ranking is lost
-        found = classification_metrics(dim_zero_cat(self.outputs).double().log_softmax(dim=1), targets)
+        logs = dim_zero_cat(self.outputs).double().log_softmax(dim=1)
+        found = classification_metrics(logs, targets, self.positive)
         return {name: value.float() for name, value in found.items()}
 
 
-def classification_metrics(log_probabilities: Tensor, targets: Tensor) -> dict[str, Tensor]:
-    """accuracy, f1_macro, auroc, average_precision (two classes: of the second; more: macro one against the rest),
+def classification_metrics(log_probabilities: Tensor, targets: Tensor, positive: int = 1) -> dict[str, Tensor]:
+    """accuracy, f1_macro, auroc, average_precision (two classes: of ``positive``; more: macro one against the rest),
     log_loss (natural logarithm), ece (expected calibration error of the predicted class, 15 equal bins).
 
+    A probability of exactly 0 (a logarithm of minus infinity) is a number as any other; only the log loss takes the
+    smallest normal float32 in its place.
+
     Shape:
-        (rows, classes) and (rows,). A metric that is not defined, as auroc where only one class occurs, is NaN.
+        (rows, classes) and (rows,). A metric that is not defined, as auroc where only one class occurs, is NaN; with a
+        NaN among the probabilities all are.
     """
     probabilities = log_probabilities.exp()
     n_classes = probabilities.shape[1]
-    if not log_probabilities.isfinite().all():
+    if not probabilities.isfinite().all():
         return dict.fromkeys(config.METRICS["classification"], torch.tensor(float("nan"), device=targets.device))
     counts = torch.bincount(targets, minlength=n_classes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torchmetrics warns where a class is absent; NaN says it
         if n_classes == 2:
             auroc = TFC.binary_auroc(probabilities[:, 1], targets)
-            precision = TFC.binary_average_precision(probabilities[:, 1], targets)
+            precision = TFC.binary_average_precision(probabilities[:, positive], (targets == positive).long())
         else:
             auroc = TFC.multiclass_auroc(probabilities, targets, n_classes)
             precision = TFC.multiclass_average_precision(probabilities, targets, n_classes)
@@ -88,7 +96,7 @@ def classification_metrics(log_probabilities: Tensor, targets: Tensor) -> dict[s
             "f1_macro": TFC.multiclass_f1_score(probabilities, targets, n_classes, average="macro"),
             "auroc": torch.where((counts > 0).all(), auroc, undefined),
             "average_precision": torch.where((counts > 0).all(), precision, undefined),
-            "log_loss": nll_loss(log_probabilities, targets),
+            "log_loss": nll_loss(log_probabilities.nan_to_num(neginf=LEAST_LOG), targets),
             "ece": calibration_error(probabilities, targets),
         }
 
@@ -114,8 +122,11 @@ def regression_metrics(predictions: Tensor, targets: Tensor) -> dict[str, Tensor
     }
 
 
-def metric_of_arrays(name: str) -> Callable[[np.ndarray, np.ndarray], float]:
+def metric_of_arrays(name: str, positive: int = 1) -> Callable[[np.ndarray, np.ndarray], float]:
     """A metric as ``f(targets, predictions)`` of arrays, signed so that higher is better.
+
+    Args:
+        positive: as in :func:`classification_metrics`.
 
     Shape:
         (rows,) and probabilities (rows, classes), or values (rows,) of both.
@@ -125,7 +136,7 @@ def metric_of_arrays(name: str) -> Callable[[np.ndarray, np.ndarray], float]:
 
     def metric(targets: np.ndarray, predictions: np.ndarray) -> float:
         y, p = torch.from_numpy(targets), torch.from_numpy(predictions).double()
-        found = regression_metrics(p, y) if task == "regression" else classification_metrics(p.log(), y)
+        found = regression_metrics(p, y) if task == "regression" else classification_metrics(p.log(), y, positive)
         return sign * found[name].item()
 
     return metric

@@ -35,6 +35,8 @@ def run_planned(
 ) -> dict[str, Any]:
     """Train into ``folder``, which is emptied first, and leave ``planned.json`` beside the record.
 
+    A run that has ended there and was made otherwise is moved aside, into ``superseded/`` of the comparison.
+
     Args:
         read: gives the data of the run; by default what its settings name.
 
@@ -45,8 +47,7 @@ def run_planned(
     """
     begun = time.perf_counter()
     target = Path(folder)
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
+    make_room(target, run_hash)
     result: dict[str, Any] = {"hash": run_hash, "status": "failed", "reason": None, "constant": None}
     try:
         checked = config.from_dict({**settings, "trust": trust})
@@ -66,6 +67,17 @@ def run_planned(
     result["seconds"] = time.perf_counter() - begun
     records.write_json(target / records.PLANNED_FILE, result)
     return result
+
+
+def make_room(target: Path, run_hash: str) -> None:
+    """An empty folder for a run: what an unfinished try left is removed, a run that has ended is kept elsewhere."""
+    before = records.read_planned(target)
+    if before.get("status") in records.ENDED and before.get("hash") != run_hash:
+        kept = target.parent.parent / "superseded" / target.parent.name
+        kept.mkdir(parents=True, exist_ok=True)
+        target.rename(records.new_folder(kept, f"{target.name}-{str(before.get('hash'))[:8]}"))
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
 
 
 def references_of(file: str, settings: dict[str, Any], trust: str | None) -> dict[str, Any]:
@@ -95,7 +107,7 @@ def constant_metrics(prepared: Prepared) -> dict[str, dict[str, float]]:
             metrics = regression_metrics(mean.expand(len(y)), own)
         else:
             shares = torch.bincount(train_y, minlength=prepared.n_outputs).double() / len(train_y)
-            metrics = classification_metrics(shares.log().expand(len(y), -1), y)
+            metrics = classification_metrics(shares.log().expand(len(y), -1), y, prepared.positive_number)
         found[part] = {name: value.item() for name, value in metrics.items()}
     return found
 

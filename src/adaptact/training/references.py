@@ -123,7 +123,7 @@ def evaluate(model: Any, prepared: Prepared, part: str) -> dict[str, float]:
             predicted * prepared.scale + prepared.center, rows.y.double() * prepared.scale + prepared.center
         )
     else:
-        probabilities = np.full((len(rows), prepared.n_outputs), 1e-15)
-        probabilities[:, model.classes_] = np.clip(model.predict_proba(inputs(prepared, part)), 1e-15, 1)
-        found = classification_metrics(torch.from_numpy(np.log(probabilities)), rows.y)
+        probabilities = np.zeros((len(rows), prepared.n_outputs))
+        probabilities[:, model.classes_] = model.predict_proba(inputs(prepared, part))
+        found = classification_metrics(torch.from_numpy(probabilities).log(), rows.y, prepared.positive_number)
     return {name: value.item() for name, value in found.items()}

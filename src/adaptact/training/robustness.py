@@ -64,7 +64,7 @@ def evaluate(network: nn.Module, prepared: Prepared, x: Tensor, y: Tensor) -> di
         own = (outputs.squeeze(-1) * prepared.scale + prepared.center, y.double() * prepared.scale + prepared.center)
         metrics = regression_metrics(*own)
     else:
-        metrics = classification_metrics(outputs.log_softmax(dim=1), y)
+        metrics = classification_metrics(outputs.log_softmax(dim=1), y, prepared.positive_number)
     return {name: value.item() for name, value in metrics.items()}
 
 

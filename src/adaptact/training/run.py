@@ -38,7 +38,7 @@ from adaptact.errors import UserError
 from adaptact.surgery import named_activations
 from adaptact.training import hardware, seen, summary
 from adaptact.training.board import Board
-from adaptact.training.build import build_network, resolved, seed_all
+from adaptact.training.build import build_network, resolved, seed_all, with_positive
 from adaptact.training.checkpoints import (
     KEY,
     AtomicCheckpointIO,
@@ -101,11 +101,11 @@ def train(
     quiet_libraries()
     device = hardware.accelerator(settings.trainer)
     precision = hardware.precision(settings.trainer, device)
-    prepared = prepared or data.load(settings.data, settings.trust)
+    prepared = prepared or data.load(settings.data, settings.trust, resumed=settings.resume is not None)
     check(settings, prepared)
     monitor, mode = monitored_metric(settings, prepared)
     network = build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.layout)
-    settings = resolved(settings, network)
+    settings = resolved(with_positive(settings, prepared), network)
     compiled = with_kernels(settings, prepared, network) if device == "cpu" else False
     starts = {name: copy.deepcopy(activation) for name, activation in named_activations(network).items()}
     order = settings.seed if settings.data.order_seed is None else settings.data.order_seed
@@ -119,6 +119,7 @@ def train(
         activation_warmup_epochs=settings.activation_warmup_epochs,
         center=prepared.center,
         scale=prepared.scale,
+        positive=prepared.positive_number,
         class_weights=balanced_weights(prepared.parts["train"].y, prepared.n_outputs)
         if settings.imbalance == "weights" and prepared.task == "classification"
         else None,
@@ -205,6 +206,7 @@ def train(
                 "rows": {part: len(prepared.parts[part]) for part in data.PARTS},
                 "fingerprint": prepared.fingerprint,
                 "labels": prepared.labels,
+                "positive": None if prepared.positive is None else prepared.positive.label,
             },
             model=summary.describe_model(settings.model.name, network),
             activation=settings.activation.name,
@@ -238,7 +240,7 @@ def train(
             summary.draw_pictures(folder, logger, learner, prepared, inputs, snapshots)
         if first:
             if "test" in predictions:
-                write_outputs(folder, predictions, prepared.test_groups)
+                write_outputs(folder, predictions, prepared)
                 records.write_json(folder / "curves.json", curves(network, inputs, starts))
                 seen.save(folder, known or {})
             record.save(folder)
@@ -308,18 +310,20 @@ def new_folder(settings: config.Config, prepared: Prepared) -> Path:
     )
 
 
-def write_outputs(
-    folder: Path, predictions: dict[str, tuple[np.ndarray, np.ndarray]], groups: np.ndarray | None = None
-) -> None:
+def write_outputs(folder: Path, predictions: dict[str, tuple[np.ndarray, np.ndarray]], prepared: Prepared) -> None:
     """``outputs.npz``: what the network says of each test and validation row, and what is true, in their order.
 
     Shape:
         probabilities (rows, classes) and class numbers (rows,), or values (rows,) of both in the target's unit; groups
-        (rows,): of test rows that were split by a group.
+        (rows,): of test rows that were split by a group; sources (files,), source and row (rows,): where each test row
+        came from.
     """
     content = io.BytesIO()
     (test, y), (val, val_y) = predictions["test"], predictions["val"]
-    more: dict[str, Any] = {} if groups is None else {"groups": groups}
+    more: dict[str, Any] = {} if prepared.test_groups is None else {"groups": prepared.test_groups}
+    if prepared.test_rows is not None:
+        known = prepared.test_rows
+        more |= {"sources": np.array(known.sources, dtype=str), "source": known.source, "row": known.row}
     np.savez(content, predictions=test, targets=y, val_predictions=val, val_targets=val_y, **more)
     records.write_bytes(folder / "outputs.npz", content.getvalue())
 
@@ -387,8 +391,6 @@ def describe_run(
         "notes": notes,
     }
     records.write_json(folder / "environment.json", environment)
-    if len(prepared.labels) == 2:
-        notes.append(f"auroc and average_precision are those of {prepared.labels[1]!r} against {prepared.labels[0]!r}")
     for note in [] if quiet else notes:
         print(f"note: {note}", file=sys.stderr)
     Interface.of(prepared).save(folder)

@@ -12,7 +12,7 @@ import torch
 from adaptact import config, records
 from adaptact.data import Prepared
 from adaptact.data.windows import Scheme, Windows, read_windows
-from adaptact.training.decision import choose_threshold, rates
+from adaptact.training.decision import choose_threshold, cost_per_decision
 from adaptact.training.metrics import classification_metrics, regression_metrics
 from adaptact.training.planned import run_planned
 
@@ -42,7 +42,7 @@ def run_window(
         if result["status"] == "finished":
             outputs, threshold = trained_outputs(target)
         number = _windows(options, Scheme(**scheme)).test_window(origin)
-        found = window_metrics(seen[0], outputs, number, costs_of(options), threshold, positive_of(seen[0], options))
+        found = window_metrics(seen[0], outputs, number, options.costs, threshold)
         records.write_json(target / records.WINDOWS_FILE, found)
     return result
 
@@ -74,21 +74,12 @@ def constant_outputs(prepared: Prepared, options: config.Table) -> tuple[Outputs
         own, mean = (v.astype(np.float64) * prepared.scale + prepared.center for v in (y, train_y.mean()))
         return (np.full(len(y), mean), own), None
     shares = np.bincount(train_y, minlength=prepared.n_outputs) / len(train_y)
-    costs, threshold = costs_of(options), None
+    costs, threshold = options.costs, None
     if costs is not None:
-        number = positive_of(prepared, options)
+        number = prepared.positive_number
         val = prepared.parts["val"].y.numpy()
         threshold = choose_threshold(np.full(len(val), shares[number]), val == number, costs=costs)
     return (np.tile(shares, (len(y), 1)), y), threshold
-
-
-def costs_of(options: config.Table) -> tuple[float, float] | None:
-    """Cost of a false alarm and of a missed case."""
-    return None if options.cost_fp is None or options.cost_fn is None else (options.cost_fp, options.cost_fn)
-
-
-def positive_of(prepared: Prepared, options: config.Table) -> int:
-    return prepared.labels.index(options.positive) if options.positive is not None else 1
 
 
 def window_metrics(
@@ -97,27 +88,26 @@ def window_metrics(
     window: np.ndarray,
     costs: tuple[float, float] | None,
     threshold: float | None,
-    positive: int = 1,
 ) -> list[dict[str, Any]]:
     """The "window" (from 0) and "metrics" of each window; with costs also the mean cost of a decision."""
     found = []
+    positive = prepared.positive_number
     for number in np.unique(window):
         predictions, targets = (values[window == number] for values in outputs)
-        metrics = metrics_of(prepared.task, predictions, targets)
+        metrics = metrics_of(prepared.task, predictions, targets, positive)
         if costs is not None and threshold is not None:
-            counts = rates(predictions[:, positive].astype(np.float64), targets == positive, np.array([threshold]))
-            metrics[records.COST] = float((costs[0] * counts["fp"][0] + costs[1] * counts["fn"][0]) / len(targets))
+            sought = predictions[:, positive].astype(np.float64)
+            metrics[records.COST] = cost_per_decision(sought, targets == positive, threshold, costs)
         found.append({"window": int(number), "metrics": metrics})
     return found
 
 
-def metrics_of(task: str, predictions: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-    """All metrics of a task, from what a run says and what is true."""
+def metrics_of(task: str, predictions: np.ndarray, targets: np.ndarray, positive: int = 1) -> dict[str, float]:
+    """All metrics of a task, from what a run says and what is true; ``positive``: as for classification_metrics."""
     p, y = torch.from_numpy(predictions).double(), torch.from_numpy(targets)
     if task == "regression":
         metrics = regression_metrics(p, y.double())
     else:
         # float32 holds how far a probability is from 0, not how far from 1: normalised anew, rows that round to 1 rank
-        p = p.clamp_min(torch.finfo(torch.float32).tiny)
-        metrics = classification_metrics((p / p.sum(dim=1, keepdim=True)).log(), y)
+        metrics = classification_metrics((p / p.sum(dim=1, keepdim=True)).log(), y, positive)
     return {name: value.item() for name, value in metrics.items()}

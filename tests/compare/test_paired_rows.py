@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
-from adaptact.rollout.paired_rows import auroc_placements, bonett_price, difference, mcnemar_p
+from adaptact.compare.paired_rows import auroc_placements, bonett_price, difference, mcnemar_p
 from adaptact.training.metrics import metric_of_arrays
 
 

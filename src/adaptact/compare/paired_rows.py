@@ -59,12 +59,16 @@ def bonett_price(baseline_right: np.ndarray, candidate_right: np.ndarray, level:
     Wald's, after one row is added to each of the two kinds of disagreement: Bonett and Price, Adjusted Wald confidence
     interval for a difference of binomial proportions based on paired data, J. Educ. Behav. Stat. 37 (2012).
     """
-    rows = len(baseline_right)
-    won = ((candidate_right & ~baseline_right).sum() + 1) / (rows + 2)
-    lost = ((baseline_right & ~candidate_right).sum() + 1) / (rows + 2)
+    won, lost = (candidate_right & ~baseline_right).sum(), (baseline_right & ~candidate_right).sum()
+    return bonett_price_of_counts(float(won), float(lost), len(baseline_right), level)
+
+
+def bonett_price_of_counts(rows_won: float, rows_lost: float, rows: int, level: float) -> Interval:
+    """:func:`bonett_price` of the numbers of rows on which one of the two alone is right."""
+    won, lost = (rows_won + 1) / (rows + 2), (rows_lost + 1) / (rows + 2)
     error = float(np.sqrt((won + lost - (won - lost) ** 2) / (rows + 2)))
     half = float(stats.norm.ppf((1 + level) / 2)) * error
-    mean = float(candidate_right.mean() - baseline_right.mean())
+    mean = (rows_won - rows_lost) / rows
     middle = float(won - lost)
     return Interval(mean, max(-1.0, middle - half), min(1.0, middle + half), level, "bonett-price", error, np.inf, rows)
 
