@@ -55,9 +55,10 @@ class Positive:
         >>> Positive("NG", "OK", 0, 1 / 3, "pair").line()
         'to be found: NG (33 % of the rows); data.positive=OK for the other'
         """
-        return (
-            f"to be found: {self.label} ({percent(self.share)} of the rows); data.positive={self.other} for the other"
-        )
+        found = f"to be found: {self.label} ({percent(self.share)} of the rows)"
+        if self.by == "earlier":
+            return f"{found}, the second label, as when this run was trained"
+        return f"{found}; data.positive={self.other} for the other"
 
 
 def percent(share: float) -> str:

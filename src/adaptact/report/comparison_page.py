@@ -479,4 +479,5 @@ def value_terms(report: Report, say: Say) -> str:
         costs=costs,
         retrainings=number(given["retrainings_per_year"]),
         compute=number(given["compute_per_hour"]),
+        chance=say("p_chance") if any(one["shown"] for one in report["value"]["candidates"]) else "",
     )

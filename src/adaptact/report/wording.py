@@ -307,10 +307,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "kind_covered": ("covered {strength}", "隠蔽 {strength}"),
     "kind_masked": ("masked {strength}", "伏せ {strength}"),
     "p_value": (
-        "Per year, at {decisions} decisions{costs}, {retrainings} trainings and {compute} per hour of computing, all in your "
-        "currency. The interval is that of the verdict; the chance is that a year brings more than it costs.",
+        "Per year, at {decisions} decisions{costs}, with a model trained {retrainings} times and {compute} per hour of computing, "
+        "all in your currency. The interval is at the level of the verdict.{chance}",
         "年間{decisions}件の判断{costs}、年{retrainings}回の学習、計算1時間あたり{compute}とした場合の1年分（通貨は入力と同じ）。"
-        "区間は判定と同じ水準で、確率は1年の利益が費用を上回る確率です。",
+        "区間は判定と同じ水準です。{chance}",
+    ),
+    "p_chance": (
+        " The chance is that a year brings more than it costs.",
+        "確率は1年の利益が費用を上回る確率です。",
     ),
     "value_not_shown": (
         "Not shown to differ from 0: {names}. The verdict found no difference that matters, and an amount of money does not "
@@ -327,7 +331,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{name}：1組の学習の出力が読めないため、金額は示しません。",
     ),
     "value_positive": (
-        "A missed case is a {label} that is not found. A failed run counts as a prediction that is always the same.",
+        "A missed case is one of {label} that is not found. A failed run counts as a prediction that is always the same.",
         "見逃しとは {label} を見つけられないことです。失敗した学習は、常に同じ予測をするものとして数えます。",
     ),
     "value_costs_two": (
