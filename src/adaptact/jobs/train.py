@@ -123,6 +123,9 @@ def decision_line(decision: dict[str, Any]) -> str:
     """The threshold and what it does on the test rows."""
     test = decision["test"]
     cost = f", cost per row {number(test['cost_per_row'])}" if "cost_per_row" in test else ""
+    if "cost_all_flagged" in test:
+        flagged = number(test["cost_all_flagged"], digits=3), number(test["cost_none_flagged"], digits=3)
+        cost += f" (all flagged {flagged[0]}, none {flagged[1]})"
     return (
         f"decision: {decision['positive']!r} from a probability of {decision['threshold']:.3f} (best "
         f"{decision['chosen_for']} on validation); test: {test['tp']} found, {test['fn']} missed, {test['fp']} false "

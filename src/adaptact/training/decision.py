@@ -126,6 +126,8 @@ def decide(
         decision[part] |= {name: int(count[0]) for name, count in counts.items()}
         if costs is not None:
             decision[part]["cost_per_row"] = cost_per_decision(p, positives, threshold, costs)
+            share = float(positives.mean())
+            decision[part] |= {"cost_all_flagged": costs[0] * (1 - share), "cost_none_flagged": costs[1] * share}
     return decision
 
 
