@@ -155,3 +155,11 @@ def test_intervals_hold_what_they_promise(metric: str) -> None:
         found = difference(metric, y, a, b, of_arrays=metric_of_arrays(metric))
         inside += found.interval.low <= 0 <= found.interval.high
     assert inside >= 0.92 * 400
+
+
+def test_a_probability_of_zero_leaves_every_metric_a_number() -> None:
+    y, a, b = classifiers(200)
+    b = np.round(b)  # as of a network that is sure of everything
+    for metric in ("accuracy", "log_loss", "auroc", "average_precision", "f1_macro", "ece"):
+        found = difference(metric, y, a, b, of_arrays=metric_of_arrays(metric))
+        assert np.isfinite([found.baseline, found.candidate, found.interval.low, found.interval.high]).all()

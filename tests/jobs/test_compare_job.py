@@ -103,6 +103,58 @@ def test_more_seeds_keep_the_runs_there_are_and_the_report_says_so(tmp_path: Pat
 
 
 @pytest.mark.slow
+def test_runs_that_were_made_otherwise_are_kept_and_never_mixed(tmp_path: Path) -> None:
+    words = ["activations=gelu,sgblend", "compare.controls=true", *SHORT, "seeds=2"]
+    folder, _ = report_of(compare(tmp_path, *words))
+    before = trained(folder)
+    plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    assert len(plan["code_files"]) > 100
+
+    def made_by_other_code(folder: Path) -> None:
+        plain = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+        plain["code"], plain["code_files"]["layouts.py"] = "0" * 64, "0" * 16
+        (folder / "plan.json").write_text(json.dumps(plain), encoding="utf-8")
+        for path in folder.glob("*/seed*/planned.json"):
+            plain = json.loads(path.read_text(encoding="utf-8"))
+            path.write_text(json.dumps(plain | {"hash": "0" * 64}), encoding="utf-8")
+
+    made_by_other_code(folder)
+    refused = compare(tmp_path, *words)
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines()[-1].startswith(f"error: {folder} holds 8 finished runs that were made otherwise")
+    assert "the code that trains changed (layouts.py)" in refused.stderr
+    assert "compare.retrain=true" in refused.stderr
+    assert trained(folder) == before
+    renamed = folder.rename(tmp_path / "renamed")  # as where an option's default, and so the name, has changed
+    assert str(renamed) in compare(tmp_path, *words).stderr
+    other, _ = report_of(compare(tmp_path, *words, "compare.retrain=true"))
+    assert other.name.startswith("renamed-")
+    assert trained(renamed) == before
+    new = trained(other)
+    again, report = report_of(compare(tmp_path, *words, "compare.retrain=true"))
+    assert (again, trained(again)) == (other, new)
+    assert report["earlier_looks"] == [
+        {"name": "renamed", "rows": report["earlier_looks"][0]["rows"], "share": 1.0, "same_arms": True}
+    ]
+    changed = compare(tmp_path, *words, "name=renamed", "optimizer.lr=0.01")
+    assert changed.returncode == 2
+    assert "settings of arm gelu changed" in changed.stderr
+
+
+@pytest.mark.slow
+def test_a_learned_control_that_more_seeds_change_is_kept_aside(tmp_path: Path) -> None:
+    words = ["activations=gelu,sgblend", "compare.controls=true", "name=mine", *SHORT]
+    folder, _ = report_of(compare(tmp_path, *words, "seeds=2"))
+    first = json.loads((folder / "sgblend-learned" / "seed0" / "planned.json").read_text(encoding="utf-8"))
+    report_of(compare(tmp_path, *words, "seeds=3"))
+    second = json.loads((folder / "sgblend-learned" / "seed0" / "planned.json").read_text(encoding="utf-8"))
+    assert first["hash"] != second["hash"]
+    (aside, _) = sorted((folder / "superseded" / "sgblend-learned").iterdir())
+    assert json.loads((aside / "planned.json").read_text(encoding="utf-8")) == first
+    assert (aside / "result.json").is_file()
+
+
+@pytest.mark.slow
 def test_an_arm_that_fails_or_diverges_is_reported_and_takes_no_other_down(tmp_path: Path) -> None:
     (tmp_path / "my_package.py").write_text(
         "from torch import nn\n\nclass Broken(nn.Module):\n    def forward(self, x):\n"

@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 
 from adaptact import records
+from adaptact.compare.earlier_looks import EarlierLook
 from adaptact.compare.plan import Plan, settle
 from adaptact.compare.results import Result
 from adaptact.compare.value import Value
+from adaptact.formatting import number
 from adaptact.jobs import report as job
 from adaptact.report import comparison
-from adaptact.report.comparison_page import number, sentence
+from adaptact.report.comparison_page import sentence
 from adaptact.report.document import Document, Heading, Paragraph, Table, to_markdown
 from adaptact.report.html import to_html
 from adaptact.report.wording import SENTENCES, speaker
@@ -43,7 +45,7 @@ def written(plan: Plan, folder: Path, monkeypatch: pytest.MonkeyPatch, **options
     """A report of made-up runs in ``folder``."""
     settle(folder, plan)
     found: list[Result] = []
-    for arm, values in (("gelu", BASE), ("sgblend", OURS)):
+    for arm, values in ((arm.name, OURS if arm.name == "sgblend" else BASE) for arm in plan.arms):
         for seed, value in enumerate(values):
             one = result(plan, arm, seed, value)
             record = replace(
@@ -161,6 +163,88 @@ def test_the_first_sentence_says_what_to_do(verdicts: list[str], english: str) -
     assert ("採用してください" in japanese) is ("adopt" in verdicts)
 
 
+FINE, KEEP, WAIT = (
+    "現行の gelu のままで構いません。",
+    "現行の gelu を使い続けてください。",
+    "当面は現行の gelu を使い続けてください。",
+)
+BETTER = "test/auroc で gelu を 0.1 上回り、守るべき条件もすべて満たしています。"
+ADOPT = ": better than gelu by 0.1 in test/auroc, and no guardrail is broken."
+
+
+@pytest.mark.parametrize(
+    ("verdict", "names", "english", "japanese"),
+    [
+        ("equivalent", "silu", "silu made no difference", FINE + "silu に変えても、意味のある差はありません。"),
+        (
+            "equivalent",
+            "silu pelu",
+            "silu and pelu made no",
+            FINE + "silu・pelu に変えても、意味のある差はありません。",
+        ),
+        ("equivalent", "a b c", "a, b and c made no", FINE + "a・b・c に変えても、意味のある差はありません。"),
+        ("reject", "silu", "Keep gelu: silu rejected.", KEEP + "silu は採用できません。"),
+        ("reject", "a b", "Keep gelu: a and b rejected.", KEEP + "a・b は採用できません。"),
+        ("reject", "a b c", "Keep gelu: a, b and c rejected.", KEEP + "a・b・c は採用できません。"),
+        ("undecided", "a", "Keep gelu for now: a not decided yet.", WAIT + "a についてはまだ判断できません。"),
+        ("undecided", "a b", "for now: a and b not decided yet.", WAIT + "a・b についてはまだ判断できません。"),
+        ("undecided", "a b c", "for now: a, b and c not", WAIT + "a・b・c についてはまだ判断できません。"),
+        ("adopt", "a", "Adopt a" + ADOPT, "a を採用してください。" + BETTER),
+        ("adopt", "a b", "Adopt a (b too)" + ADOPT, "a を採用してください（b も採用できます）。" + BETTER),
+        ("adopt", "a b c", "Adopt a (b and c too)" + ADOPT, "a を採用してください（b・c も採用できます）。" + BETTER),
+    ],
+)
+def test_names_are_joined_as_each_language_does(verdict: str, names: str, english: str, japanese: str) -> None:
+    candidates = [
+        {"activation": name, "verdict": verdict, "mean_difference": 0.1 / (i + 1)}
+        for i, name in enumerate(names.split())
+    ]
+    report = {"baseline": "gelu", "metric": "test/auroc", "candidates": candidates}
+    assert english in sentence(report, speaker("en"))
+    assert sentence(report, speaker("ja")) == japanese
+
+
+@pytest.mark.parametrize("arms", ["gelu,sgblend", "gelu,silu,sgblend", "gelu,silu,pelu,sgblend"])
+def test_no_sentence_counts_one_as_many(
+    make_plan: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arms: str
+) -> None:
+    plan = make_plan(f"activations={arms} seeds=4")
+    for language in ("en", "ja"):
+        value, looks = Value(per_unit_error=10.0, decisions_per_year=1000), [EarlierLook("c", 3, 0.1, True)]
+        written(plan, tmp_path / language, monkeypatch, language=language, value=value, looks=looks)
+        text = (tmp_path / language / "report.md").read_text(encoding="utf-8")
+        assert not re.search(
+            r"\ball 1 candidates|\b1 (pairs|runs|trainings|rows|comparisons|planned)\b|1個の候補すべて", text
+        )
+        assert ("c (3 of these rows, 10 %; the same activations)" in text) is (language == "en")
+        assert "+0." + " " not in text
+        assert not re.search(r"\d[eE][-+]\d", text)
+
+
+def test_what_is_not_shown_has_no_chance_to_pay(
+    make_plan: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan("activations=gelu,sgblend seeds=4", margin=0.9)
+    written(plan, tmp_path, monkeypatch, value=Value(per_unit_error=10.0, decisions_per_year=1000))
+    section = (tmp_path / "report.md").read_text(encoding="utf-8").split("## What it is worth")[1].split("\n## ")[0]
+    assert section.strip().startswith("> Not shown to differ from 0: sgblend.")
+    assert "| sgblend | not shown to differ from 0: " in section
+    assert "chance" not in section
+
+
+def test_other_costs_stand_in_the_command_that_makes_the_report(
+    make_plan: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan("activations=gelu,sgblend seeds=4")
+    plan.words += ["value.per_unit_error=1", "value.decisions_per_year=5"]
+    written(plan, tmp_path / "mine", monkeypatch)
+    own = ["value.per_unit_error=7", "value.decisions_per_year=99"]
+    job.run(["name=mine", f"output_dir={tmp_path}", *own])
+    text = (tmp_path / "mine" / "report.md").read_text(encoding="utf-8")
+    assert "make compare activations=gelu,sgblend seeds=4 value.per_unit_error=7 value.decisions_per_year=99" in text
+    assert "per_unit_error=1" not in text
+
+
 def test_the_report_is_written_again_from_records_in_another_language(
     make_plan: Make,
     tmp_path: Path,
@@ -195,8 +279,9 @@ def test_what_cannot_be_reported(tmp_path: Path, words: list[str], message: str)
 
 
 def test_numbers_for_people() -> None:
-    values = [None, 0.0, 0.12344, 1234.2, 123456.7, 1e-5]
-    assert [number(value) for value in values] == ["-", "0", "0.1234", "1234", "123,457", "0.00001"]
+    values = [None, 0.0, 0.12344, 1234.2, 123456.7, 1e-5, float("nan"), 1.85e-12]
+    expected = ["-", "0", "0.1234", "1234", "123,457", "0.00001", "-", "1.85 × 10⁻¹²"]
+    assert [number(value) for value in values] == expected
     assert number(-1.93e-5, signed=True, digits=3) == "-0.0000193"
 
 

@@ -15,7 +15,7 @@ from sklearn.preprocessing import label_binarize
 from torch import Tensor
 
 from adaptact import config
-from adaptact.training.metrics import Outputs
+from adaptact.training.metrics import Outputs, metric_of_arrays
 
 modest = settings(deadline=None, max_examples=40)
 seeds = st.integers(0, 10_000)
@@ -254,3 +254,29 @@ def test_predictions_are_probabilities_or_values_in_the_target_s_unit() -> None:
 def test_half_precision_outputs_are_measured_in_full() -> None:
     logits, targets = classified(3)
     assert measured(logits.bfloat16(), targets) == measured(logits.bfloat16().float(), targets)
+
+
+def test_only_the_logarithm_of_a_probability_of_zero_is_clipped() -> None:
+    p = np.array([[1.0, 0.0], [0.2, 0.8], [0.0, 1.0], [0.7, 0.3], [0.0, 1.0]])
+    y = np.array([0, 1, 1, 0, 0])  # the last row: its class was given no chance at all
+    assert metric_of_arrays("accuracy")(y, p) == pytest.approx(0.8)
+    assert metric_of_arrays("auroc")(y, p) == pytest.approx(reference.roc_auc_score(y, p[:, 1]))
+    assert metric_of_arrays("average_precision")(y, p) == pytest.approx(reference.average_precision_score(y, p[:, 1]))
+    smallest = float(np.finfo(np.float32).tiny)
+    logs = np.log(np.maximum(p[np.arange(5), y], smallest))
+    assert metric_of_arrays("log_loss")(y, p) == pytest.approx(logs.mean())
+    assert np.isfinite([metric_of_arrays(name)(y, p) for name in config.METRICS["classification"]]).all()
+    p[1] = np.nan
+    assert np.isnan(metric_of_arrays("accuracy")(y, p))
+
+
+def test_average_precision_is_that_of_the_class_to_be_found() -> None:
+    rng = np.random.default_rng(0)
+    y = (rng.random(300) < 0.3).astype(int)
+    p1 = 1 / (1 + np.exp(-(2 * y - 1 + rng.normal(size=300))))
+    p = np.stack([1 - p1, p1], axis=1)
+    for number in (0, 1):
+        expected = reference.average_precision_score(y == number, p[:, number])
+        assert metric_of_arrays("average_precision", number)(y, p) == pytest.approx(expected, abs=1e-6)
+    for name in ("accuracy", "auroc", "log_loss", "f1_macro", "ece"):
+        assert metric_of_arrays(name, 0)(y, p) == metric_of_arrays(name, 1)(y, p)
