@@ -62,12 +62,6 @@ class Record:
         return 1 if self.positive is None else list(self.data["labels"]).index(self.positive)
 
     @property
-    def classes_in_order(self) -> list[int]:
-        """Class numbers as people read them: of two classes the one to be found first."""
-        numbers = list(range(len(self.data.get("labels") or [])))
-        return numbers if self.positive is None else sorted(numbers, key=lambda number: number != self.positive_number)
-
-    @property
     def average_precision_of(self) -> str | None:
         """Label of the class that the recorded average precision is about; earlier versions took the second."""
         return None if self.positive is None else str(self.data.get("positive") or self.data["labels"][1])

@@ -258,6 +258,7 @@ def test_what_a_person_can_do_wrong(runs: tuple[str, str], tmp_path: Path) -> No
         ("abtest", "step=plan", "compare=nothing", "rows_per_week=10"): "no comparison",
         ("abtest", "step=analyze", f"input={good}"): "step=analyse",
         ("abtest", "step=analyse", f"input={good}"): "until=<day>",
+        ("abtest", "step=analyse", f"input={good}", "positive=NG"): "better=lower if less is",
         ("abtest", "step=analyse", f"input={good}", "until=morgen"): "is no day",
         ("abtest", "step=assign", f"input={good}"): "identifier=<column>",
         ("abtest", "step=assign", f"input={good}", "identifier=受注番号", f"output={good}"): "the input itself",

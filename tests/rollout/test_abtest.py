@@ -128,8 +128,9 @@ def test_what_cannot_be_understood_is_said() -> None:
         result(log(), latency="latenz")
     with pytest.raises(ConfigError, match="identifier=<column>"):
         result(log().rename(columns={"identifier": "case"}))
-    with pytest.raises(DataError, match="positive="):
-        result(log().assign(outcome=["good", "bad"] * 2000))
+    for pair in (["good", "bad"], ["pass", "fail"], ["良", "不良"]):  # no pair that is known says which is counted
+        with pytest.raises(DataError, match="positive="):
+            result(log().assign(outcome=pair * 2000))
     assert result(log().assign(outcome=["good", "bad"] * 2000), positive="good", until="2026-01-01")["binary"]
     with pytest.raises(DataError, match="nothing to compare"):
         result(log().assign(arm="candidate"))

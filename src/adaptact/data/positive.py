@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from adaptact.errors import ConfigError, did_you_mean
+from adaptact.errors import ConfigError
 
 By = Literal["typed", "pair", "rarer", "order", "earlier"]
 
@@ -138,7 +138,4 @@ def _number_of(typed: str, labels: Sequence[str], target: str) -> int:
     alike = [number for number, label in enumerate(labels) if folded(label) == folded(typed)]
     if len(alike) == 1:
         return alike[0]
-    known = ", ".join(labels)
-    raise ConfigError(
-        [f"data.positive={typed} is no label of {target!r}; it has {known}. {did_you_mean(typed, labels)}".rstrip()]
-    )
+    raise ConfigError([f"data.positive={typed} is no label of {target!r}; it has {', '.join(labels)}"])

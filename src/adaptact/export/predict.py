@@ -190,8 +190,8 @@ def scored(run: TableRun, frame: pd.DataFrame, first: int = 0) -> pd.DataFrame:
         return pd.DataFrame(columns)
     labels = np.array(preparation.labels, dtype=object)
     columns[_free("prediction", columns)] = labels[predicted.argmax(axis=1)]
-    for number in run.record.classes_in_order:
-        columns[_free(f"probability {preparation.labels[number]}", columns)] = predicted[:, number]
+    for number, label in enumerate(preparation.labels):
+        columns[_free(f"probability {label}", columns)] = predicted[:, number]
     decision = run.record.decision
     if decision is not None:
         number = preparation.labels.index(decision["positive"])

@@ -176,8 +176,8 @@ def scored(run: ImageRun, names: list[str], found: list[np.ndarray | str]) -> pd
     predicted = np.where(readable, np.nan_to_num(probabilities).argmax(axis=1), -1)
     columns: dict[str, Any] = {"path": names}
     columns["prediction"] = [labels[number] if number >= 0 else "" for number in predicted]
-    for number in run.record.classes_in_order:
-        columns[f"probability {labels[number]}"] = probabilities[:, number]
+    for number, label in enumerate(labels):
+        columns[f"probability {label}"] = probabilities[:, number]
     if (decision := run.record.decision) is not None:
         number = labels.index(decision["positive"])
         above = probabilities[:, number] >= decision["threshold"]

@@ -202,6 +202,13 @@ def analyse(options: Abtest, folder: Path, given: set[str], words: list[str]) ->
     from adaptact.rollout.rows import plain_table
 
     assert options.input is not None
+    if options.positive is not None and "better" not in given:
+        raise ConfigError(
+            [
+                f"positive={options.positive} says which outcome is counted, not whether it is good: add better=higher "
+                "if more of it is better, better=lower if less is"
+            ]
+        )
     planned = _read(folder / PLAN) or {}
     dealt = _read(folder / ASSIGNMENT)
     for key in KEPT:
