@@ -17,7 +17,9 @@ def number(value: Any, *, signed: bool = False, digits: int = 4) -> str:
     """
     if value is None or not math.isfinite(value):
         return "-"
-    sign = "+" if signed and value else ""
+    if value == 0:
+        return "0"  # also where it is a negative zero
+    sign = "+" if signed else ""
     if abs(value) >= 10**digits:
         return f"{value:{sign},.0f}"
     text = f"{value:{sign}.{digits}g}"

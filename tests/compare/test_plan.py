@@ -135,6 +135,9 @@ def test_the_same_words_on_the_same_data_are_the_same_comparison(make_plan: Make
     settle(tmp_path / "first", make_plan(code="old", margin=0.1))  # as an earlier version made it, with another default
     settle(tmp_path / "other-words", make_plan("activations=gelu,sgblend seeds=5"))
     assert same_command(tmp_path, make_plan()) == tmp_path / "first"
+    more = ["report.language=ja", "value.cost_fp=1", "output_dir=x", *reversed(make_plan().words)]
+    assert same_command(tmp_path, make_plan(words=more)) == tmp_path / "first"
+    assert same_command(tmp_path, make_plan(words=[*more, "optimizer.lr=1"])) is None
     assert same_command(tmp_path, make_plan(data={**make_plan().data, "fingerprint": "1" * 64})) is None
     settle(tmp_path / "retrained", make_plan())
     assert same_command(tmp_path, make_plan()) == tmp_path / "retrained"

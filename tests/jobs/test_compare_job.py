@@ -138,7 +138,7 @@ def test_runs_that_were_made_otherwise_are_kept_and_never_mixed(tmp_path: Path) 
     ]
     changed = compare(tmp_path, *words, "name=renamed", "optimizer.lr=0.01")
     assert changed.returncode == 2
-    assert "settings of arm gelu changed" in changed.stderr
+    assert "settings of arm gelu changed (optimizer.lr)" in changed.stderr
 
 
 @pytest.mark.slow

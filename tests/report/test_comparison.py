@@ -279,7 +279,7 @@ def test_what_cannot_be_reported(tmp_path: Path, words: list[str], message: str)
 
 
 def test_numbers_for_people() -> None:
-    values = [None, 0.0, 0.12344, 1234.2, 123456.7, 1e-5, float("nan"), 1.85e-12]
+    values = [None, -0.0, 0.12344, 1234.2, 123456.7, 1e-5, float("nan"), 1.85e-12]
     expected = ["-", "0", "0.1234", "1234", "123,457", "0.00001", "-", "1.85 × 10⁻¹²"]
     assert [number(value) for value in values] == expected
     assert number(-1.93e-5, signed=True, digits=3) == "-0.0000193"

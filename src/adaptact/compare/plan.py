@@ -244,7 +244,9 @@ def changes_since(old: Plan, new: Plan) -> list[str]:
     before, after = ({arm.name: _decisive(arm.settings) for arm in plan.arms} for plan in (old, new))
     found += [f"arm {name} was left out" for name in before if name not in after]
     found += [f"arm {name} was added" for name in after if name not in before]
-    found += [f"settings of arm {name} changed" for name in before if name in after and before[name] != after[name]]
+    for name in (name for name in before if name in after):
+        if keys := _differing(before[name], after[name]):
+            found.append(f"settings of arm {name} changed ({_some(keys)})")
     if old.data["fingerprint"] != new.data["fingerprint"]:
         found.append("the data changed")
     if old.code != new.code:
@@ -256,8 +258,39 @@ def _changed_files(old: dict[str, str], new: dict[str, str]) -> str:
     """Names of the files that differ, the first few of them."""
     if not old:
         return "it was made by an earlier version of adaptact"
-    names = sorted(name for name in old | new if old.get(name) != new.get(name))
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more files" if len(names) > 5 else "")
+    return _some(_differing(old, new))
+
+
+def _differing(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Dotted keys whose values differ."""
+    found = []
+    for key in sorted(old.keys() | new.keys()):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            found += [f"{key}.{name}" for name in _differing(before, after)]
+        elif before != after:
+            found.append(key)
+    return found
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+PRESENTING = (
+    "report.",
+    "value.",
+    "output_dir",
+    "compare.workers",
+    "compare.backend",
+    "compare.cost",
+    "compare.retrain",
+)
+
+
+def deciding_words(words: Sequence[str]) -> set[str]:
+    """The words of a command without those that change neither its runs nor its verdict."""
+    return {word for word in words if not word.startswith(PRESENTING)}
 
 
 def same_command(parent: Path, plan: Plan) -> Path | None:
@@ -268,7 +301,8 @@ def same_command(parent: Path, plan: Plan) -> Path | None:
             other = Plan.read(path.parent)
         except UserError:
             continue
-        if other.words == plan.words and other.data["fingerprint"] == plan.data["fingerprint"]:
+        same_words = deciding_words(other.words) == deciding_words(plan.words)
+        if same_words and other.data["fingerprint"] == plan.data["fingerprint"]:
             found.append(((other.hash, other.code) == (plan.hash, plan.code), other.decided_at, path.parent))
     return max(found, default=(False, "", None))[2]
 
