@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import pictures
+import texts
 from adaptact import config, data, records
 from adaptact.compare import earlier_looks as looks
 from adaptact.compare.earlier_looks import earlier_looks
@@ -128,3 +130,32 @@ def test_the_test_file_is_the_source_where_there_is_one(tmp_path: Path) -> None:
     assert alone is not None
     assert known.sources != alone.sources
     assert known.row.tolist() == list(range(60))
+
+
+def names_of(options: config.Data) -> set[tuple[str, int]]:
+    known = data.load(options).test_rows
+    assert known is not None
+    return {(known.sources[s], int(r)) for s, r in zip(known.source, known.row, strict=True)}
+
+
+def test_pictures_keep_their_names_whatever_is_done_with_them(tmp_path: Path) -> None:
+    root = pictures.write_folder(tmp_path / "set", per_class=10)
+    options = config.ImageFolder(name="image_folder", root=str(root), cache=str(tmp_path / "cache"))
+    plain = names_of(options)
+    assert len(plain) == len(data.load(options).parts["test"])
+    for changes in ({"image_size": [16]}, {"channels": "grey"}, {"augment": ["none"]}, {"positive": "赤い丸"}):
+        assert names_of(replace(options, **changes)) == plain  # type: ignore[arg-type]
+    (root / "赤い丸" / "009.png").rename(root / "赤い丸" / "first.png")  # the bytes are the same
+    assert {source for source, _ in names_of(options)} & {source for source, _ in plain}
+
+
+def test_texts_keep_their_names_in_a_table_and_in_a_folder(tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers")
+    texts.messages(120).to_csv(tmp_path / "t.csv", index=False)
+    options = config.Text(name="text", path=str(tmp_path / "t.csv"), text=["本文"], target="評価", vocabulary=300)
+    assert names_of(options) == names_of(replace(options, vocabulary=200, max_length=20))
+    root = texts.write_folder(tmp_path / "folder", texts.messages(80))
+    folder = config.Text(name="text", path=str(root), vocabulary=300)
+    plain = names_of(folder)
+    assert len({source for source, _ in plain}) == len(plain) == len(data.load(folder).parts["test"])
+    assert plain == names_of(replace(folder, vocabulary=200))
