@@ -166,7 +166,7 @@ def new_run_folder(parent: Path, *, data: str, model: str, activation: str, seed
 
 
 def read_planned(folder: Path) -> dict[str, Any]:
-    """What ``planned.json`` of a run says; empty where there is none, or a broken one."""
+    """The content of a run's ``planned.json``; empty where there is none, or a broken one."""
     try:
         plain = json.loads((folder / PLANNED_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

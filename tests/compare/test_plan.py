@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from adaptact.compare.plan import FILE, Plan, changes_since, same_command, settle, with_learned_values
+from adaptact.compare.folder import same_command
+from adaptact.compare.plan import FILE, Plan, changes_since, settle, with_learned_values
 from adaptact.errors import UserError
 
 Make = Callable[..., Plan]

@@ -197,12 +197,7 @@ def _candidate(
     finished = finished_pairs(ours, theirs)
     tested = _test_rows_of(finished)
     worth = row_worth(plan.metric, fmean(tested) if tested else 0, margin)
-    constant = len(gains) > 1 and deviation(checked(gains)) == 0
-    limited = None
-    if constant or (worth is not None and worth > 1):
-        rows = None if metric is None else paired_rows(finished)
-        if constant or rows is not None:
-            limited = limits(rows, plan.metric, metric, (level, narrow_level))
+    limited = _limits(plan, gains, finished, worth, metric, (level, narrow_level))
     verdict = decide(
         gains,
         margin=margin,
@@ -258,6 +253,22 @@ def _candidate(
             **_summary(list(differences(plan, ours, theirs, clearer).values()), level, ratio),
         }
     return plain
+
+
+def _limits(
+    plan: Plan,
+    gains: Sequence[float],
+    finished: Sequence[tuple[Result, Result]],
+    worth: float | None,
+    metric: Metric | None,
+    levels: tuple[float, float],
+) -> tuple[Interval, Interval] | None:
+    """Intervals over the test rows, where the spread over pairs says too little: none at all, or steps of a row."""
+    constant = len(gains) > 1 and deviation(checked(gains)) == 0
+    if not constant and (worth is None or worth <= 1):
+        return None
+    rows = None if metric is None else paired_rows(finished)
+    return limits(rows, plan.metric, metric, levels) if constant or rows is not None else None
 
 
 def _test_rows_of(pairs: Sequence[tuple[Result, Result]]) -> list[int]:

@@ -277,36 +277,6 @@ def _some(names: list[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-PRESENTING = (
-    "report.",
-    "value.",
-    "output_dir",
-    "compare.workers",
-    "compare.backend",
-    "compare.cost",
-    "compare.retrain",
-)
-
-
-def deciding_words(words: Sequence[str]) -> set[str]:
-    """The words of a command without those that change neither its runs nor its verdict."""
-    return {word for word in words if not word.startswith(PRESENTING)}
-
-
-def same_command(parent: Path, plan: Plan) -> Path | None:
-    """The folder below ``parent`` that the same words made from the same data: the one of this plan, or the latest."""
-    found = []
-    for path in parent.glob(f"*/{FILE}"):
-        try:
-            other = Plan.read(path.parent)
-        except UserError:
-            continue
-        same_words = deciding_words(other.words) == deciding_words(plan.words)
-        if same_words and other.data["fingerprint"] == plan.data["fingerprint"]:
-            found.append(((other.hash, other.code) == (plan.hash, plan.code), other.decided_at, path.parent))
-    return max(found, default=(False, "", None))[2]
-
-
 def settle(folder: Path, plan: Plan) -> Plan:
     """The plan as it stands in its folder: written now, or the one of before with what has changed since."""
     if (folder / FILE).is_file():

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,34 +52,6 @@ class Result:
                 return float(value)
         value = (self.constant or {}).get(part, {}).get(metric)
         return None if value is None else float(value)
-
-
-def stale_runs(folder: Path, runs: Iterable[Run]) -> list[str]:
-    """Folders of runs that have ended and that other settings, data or code have made."""
-    found = []
-    for run in runs:
-        plain = records.read_planned(folder / run.folder)
-        if plain.get("status") in records.ENDED and plain.get("hash") != run.hash:
-            found.append(run.folder)
-    return found
-
-
-def refuse_stale_runs(folder: Path, stale: Sequence[str], changed: Sequence[str], retrain: str, again: Path) -> None:
-    """Raise UserError where ended runs were made otherwise: nothing is trained over them.
-
-    Args:
-        changed: what has changed, in words.
-        retrain: the word that trains all anew.
-        again: the folder that it would take.
-    """
-    if not stale:
-        return
-    reasons = "; ".join(changed) or "settings, data or code changed"
-    raise UserError(
-        f"{folder} holds {len(stale)} finished runs that were made otherwise: {reasons}. They are kept, and new runs "
-        f"are not mixed with them. Add {retrain} to train all anew into {again.name}, or name=<new name>; to go on "
-        "here, give the earlier command, data and version"
-    )
 
 
 def read_result(folder: Path, run: Run, arm: Arm) -> Result:

@@ -1,4 +1,4 @@
-"""What a finite test set lets a comparison know: an interval over its rows, below which no interval over seeds goes.
+"""Intervals over the rows of a finite test set: no interval over seeds is narrower.
 
 Where all pairs have the same difference, or where one row more or less is worth more than the margin, the spread over
 seeds says nothing: two networks that agree on 36 rows may differ by 5 % on the rows to come.

@@ -12,9 +12,9 @@ from rich.console import Console
 
 from adaptact import config, records
 from adaptact.compare.backtest_plan import Backtest, Value, WindowRun, read_run, read_words, runs_of
+from adaptact.compare.folder import refuse_stale_runs, stale_runs
 from adaptact.compare.options import Comparison
 from adaptact.compare.plan import Arm, arms_of, digest
-from adaptact.compare.results import refuse_stale_runs, stale_runs
 from adaptact.errors import ConfigError, DataError, UserError
 from adaptact.jobs.compare import check_costs, checks, configurations, keep_positive
 

@@ -12,20 +12,9 @@ from rich.console import Console
 
 from adaptact import config, launcher, records
 from adaptact.compare.code_files import code_files
+from adaptact.compare.folder import folder_of
 from adaptact.compare.options import Comparison, read_words
-from adaptact.compare.plan import (
-    FILE,
-    Arm,
-    Plan,
-    Run,
-    arms_of,
-    changes_since,
-    code_version,
-    digest,
-    same_command,
-    settle,
-)
-from adaptact.compare.results import refuse_stale_runs, stale_runs
+from adaptact.compare.plan import Arm, Plan, Run, arms_of, code_version, settle
 from adaptact.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -48,7 +37,7 @@ def run(words: list[str]) -> None:
         keep_positive(settings, prepared.positive)
         plan = plan_of(options, settings, prepared, fixed_test, adaptive, words)
         from adaptact.compare.executor import cores
-    folder = folder_of(options, plan)
+    folder = folder_of(records.project_root() / options.output_dir, plan, options.name, options.compare.retrain)
     plan = settle(folder, plan)
     for change in plan.changes:
         print(f"note: changed since the plan was written: {change['what']}", file=sys.stderr)
@@ -94,29 +83,6 @@ def check_costs(cost_fn: float | None, target: Target) -> None:
     if target.positive is None:
         raise ConfigError(["value.cost_fp and value.cost_fn are for two classes, and this target is something else"])
     costs_need_a_class(target.positive, "value.cost_fn")
-
-
-def folder_of(options: Comparison, plan: Plan) -> Path:
-    """The folder of a comparison: the one of its name, or that of the same command.
-
-    Raises:
-        UserError: it holds runs that were made otherwise, and ``compare.retrain`` is not typed.
-    """
-    parent = records.project_root() / options.output_dir
-    model = plan.arms[0].settings["model"]["name"]
-    name = options.name or f"{plan.data['name']}-{model}-{plan.hash[:8]}"
-    folder = parent / records.safe_name(name)
-    if options.name is None and not (folder / FILE).is_file():
-        folder = same_command(parent, plan) or folder  # what an option is by default may have changed
-    if not (folder / FILE).is_file():
-        return folder
-    fixed = (arm for arm in plan.arms if arm.control != "learned")  # the others depend on what runs learn
-    stale = stale_runs(folder, (run for arm in fixed for run in plan.runs(arm)))
-    again = folder.with_name(f"{folder.name}-{digest([plan.hash, plan.code])[:8]}")
-    if stale and options.compare.retrain:
-        return again
-    refuse_stale_runs(folder, stale, changes_since(Plan.read(folder), plan), "compare.retrain=true", again)
-    return folder
 
 
 def configurations(options: Comparison, rest: list[str]) -> dict[str, config.Config]:

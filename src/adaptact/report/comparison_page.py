@@ -9,7 +9,9 @@ from typing import Any
 from adaptact.compare.plan import Plan
 from adaptact.data.positive import percent
 from adaptact.formatting import number
+from adaptact.report.comparison_money import money
 from adaptact.report.document import Block, Bullets, Code, Document, Heading, Note, Paragraph, Picture, Table
+from adaptact.report.numbers import difference, interval, joined, mean_sd, plural, ratio
 from adaptact.report.wording import Say
 
 Report = dict[str, Any]
@@ -92,30 +94,6 @@ def _picture(name: str, pictures: Sequence[str], say: Say) -> list[Block]:
     return [Picture(name, say(meaning))] if name in pictures else []
 
 
-# --- numbers as text ---------------------------------------------------------------------------------------------
-
-
-def interval(pair: Sequence[float | None], say: Say) -> str:
-    low, high = (say("no_limit") if end is None else number(end, signed=True, digits=3) for end in pair)
-    return say("interval", low=low, high=high)
-
-
-def difference(found: dict[str, Any], say: Say) -> str:
-    mean = number(found["mean_difference"], signed=True, digits=3)
-    return say("with_interval", mean=mean, interval=interval(found["interval"], say))
-
-
-def mean_sd(values: dict[str, float] | None) -> str:
-    return "-" if values is None else f"{number(values['mean'])} ± {number(values['sd'], digits=2)}"
-
-
-def ratio(measured: dict[str, Any] | None, say: Say) -> str:
-    if measured is None:
-        return say("not_measured")
-    low, high = measured["interval"]
-    return say("ratio", ratio=f"{measured['ratio']:.2f}", low=f"{low:.2f}", high=f"{high:.2f}")
-
-
 # --- sentences ---------------------------------------------------------------------------------------------------
 
 
@@ -131,30 +109,18 @@ def sentence(report: Report, say: Say) -> str:
         return say(
             "adopt",
             best=best["activation"],
-            more=say("adopt_more", names=_names(others, say)) if others else "",
+            more=say("adopt_more", names=joined(others, say)) if others else "",
             base=report["baseline"],
             by=number(best["mean_difference"], digits=3),
             metric=report["metric"],
         )
     parts = [
-        say(f"part_{kind}", names=_names(kinds[kind], say))
+        say(f"part_{kind}", names=joined(kinds[kind], say))
         for kind in ("equivalent", "reject", "undecided")
         if kind in kinds
     ]
     how = "keep_for_now" if "undecided" in kinds else "keep_fine" if list(kinds) == ["equivalent"] else "keep"
     return say(how, base=report["baseline"], parts=say("part_separator").join(parts))
-
-
-def _names(names: Sequence[str], say: Say) -> str:
-    """Names as a sentence joins them: a, b and c."""
-    if len(names) < 2:
-        return "".join(names)
-    return say("names", first=say("name_separator").join(names[:-1]), last=names[-1])
-
-
-def plural(key: str, n: int) -> str:
-    """The sentence for one, or that for several."""
-    return f"{key}_one" if n == 1 else key
 
 
 def to_be_found(positive: dict[str, Any] | None, say: Say) -> list[str]:
@@ -215,7 +181,7 @@ def cautions(report: Report, say: Say) -> list[str]:
         notes.append(say("row_worth", worth=number(coarse[0]["row_worth"], digits=2), metric=report["metric"]))
     limited = [c["activation"] for c in report["candidates"] if c["limited_by_rows"]]
     if limited:
-        notes.append(say("limited_by_rows", names=_names(limited, say)))
+        notes.append(say("limited_by_rows", names=joined(limited, say)))
     sign = -1 if report["mode"] == "min" else 1
     own = [sign * arm["score"]["mean"] for arm in report["arms"] if arm["role"] != "control" and arm["score"]]
     for reference in report["references"]:
@@ -427,57 +393,3 @@ def robustness(report: Report, say: Say) -> list[Block]:
     words = say("comma").join(say("missing_cells" if kind == "missing" else kind) for kind in kinds)
     level = f"{100 * (1 - report['error']):.4g}"
     return [Table(rows, say("p_robustness", kinds=words, base=report["baseline"], level=level))]
-
-
-def money(report: Report, say: Say) -> list[Block]:
-    """What the candidates are worth; first, of which of them no worth is shown."""
-    found = report["value"]["candidates"]
-    unsure = [one["activation"] for one in found if not one["withheld"] and not one["shown"]]
-    blocks: list[Block] = [Note(say("value_not_shown", names=_names(unsure, say)))] if unsure else []
-    blocks += [
-        Note(say(plural("value_withheld", one["missing_pairs"]), name=one["activation"], n=one["missing_pairs"]))
-        for one in found
-        if one["withheld"]
-    ]
-    label = report["value"]["positive"]
-    if label is not None and report["value"]["given"]["cost_fn"] is not None:
-        blocks.append(Paragraph(say("value_positive", label=label)))
-    valued = [worth(one, say) for one in found if not one["withheld"]]
-    return [*blocks, Table(valued, value_terms(report, say))] if valued else blocks
-
-
-def worth(found: dict[str, Any], say: Say) -> dict[str, str]:
-    """A row of the table of money. What is not shown to differ from 0 has no chance to pay and no time to pay back."""
-    shown, never = found["shown"], say("never")
-    value = say(
-        "with_interval", mean=number(found["value"], signed=True, digits=3), interval=interval(found["interval"], say)
-    )
-    even, payback = found["break_even_decisions"], found["payback_years"]
-    row = {
-        say("activation"): found["activation"],
-        say("yearly_value"): value if shown else say("not_shown", value=value),
-        say("computing"): number(found["computing"], digits=3),
-        say("break_even"): "-" if not shown else never if even is None else number(even, digits=3),
-    }
-    if shown:
-        row[say("chance")] = "-" if found["chance"] is None else f"{100 * found['chance']:.0f} %"
-    if found["switching_cost"]:
-        row[say("payback")] = "-" if not shown else never if payback is None else number(payback, digits=2)
-    return row
-
-
-def value_terms(report: Report, say: Say) -> str:
-    given = report["value"]["given"]
-    costs = (
-        say("value_costs_unit", unit=number(given["per_unit_error"]))
-        if given["per_unit_error"] is not None
-        else say("value_costs_two", fp=number(given["cost_fp"]), fn=number(given["cost_fn"]))
-    )
-    return say(
-        "p_value",
-        decisions=f"{given['decisions_per_year']:,.0f}",
-        costs=costs,
-        retrainings=number(given["retrainings_per_year"]),
-        compute=number(given["compute_per_hour"]),
-        chance=say("p_chance") if any(one["shown"] for one in report["value"]["candidates"]) else "",
-    )

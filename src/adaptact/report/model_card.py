@@ -10,8 +10,9 @@ from adaptact.compare.plan import Plan
 from adaptact.compare.results import Result
 from adaptact.compare.statistics import paired_interval
 from adaptact.formatting import number
-from adaptact.report.comparison_page import mean_sd, to_be_found
+from adaptact.report.comparison_page import to_be_found
 from adaptact.report.document import Block, Bullets, Document, Heading, Paragraph, Table
+from adaptact.report.numbers import mean_sd
 from adaptact.report.wording import Say
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from adaptact.formatting import number
-from adaptact.report.comparison_page import interval
 from adaptact.report.document import Block, Bullets, Code, Document, Heading, Note, Paragraph, Picture, Table
+from adaptact.report.numbers import interval
 from adaptact.report.wording import Say
 
 Found = dict[str, Any]
