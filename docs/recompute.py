@@ -36,8 +36,13 @@ def agree(given: list[float | None], again: list[float], what: object) -> int:
 checked = 0
 for found in report["candidates"]:
     name, base, level = found["activation"], report["baseline"], found["interval_level"]
-    pairs = [(found["interval"], level, "score", sign)]
-    pairs += [(found["equivalence_interval"], found["equivalence_level"], "score", sign)]
+    over_pairs, over_rows = found.get("over_pairs", found), found.get("over_rows")
+    pairs = [(over_pairs["interval"], level, "score", sign)]
+    pairs += [(over_pairs["equivalence_interval"], found["equivalence_level"], "score", sign)]
+    for kind in ("interval", "equivalence_interval"):  # the verdict's reach at least as far as the test rows allow
+        if over_rows is not None and None not in [*found[kind], *over_pairs[kind], *over_rows[kind]]:
+            (low, high), (row_low, row_high) = over_pairs[kind], over_rows[kind]
+            assert np.allclose(found[kind], [min(low, row_low), max(high, row_high)]), (name, kind)
     pairs += [(found["validation"]["interval"], level, f"val/{metric}", sign)]
     if "clearer" in found:
         pairs += [(found["clearer"]["interval"], level, f"test/{found['clearer']['metric']}", -1)]

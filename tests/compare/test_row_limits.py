@@ -52,6 +52,8 @@ def test_networks_that_agree_on_36_rows_are_not_shown_to_be_equivalent(make_plan
     assert candidate["interval"] == pytest.approx([expected.low, expected.high])
     assert (candidate["verdict"], candidate["method"]) == ("undecided", "bonett-price")
     assert candidate["pairs_needed"] is None
+    assert candidate["over_pairs"]["interval"] == [0, 0]
+    assert candidate["over_rows"]["interval"] == candidate["interval"]
     assert candidate["row_worth"] == pytest.approx(1 / 36 / 0.005)  # 5.6 margins
     assert candidate["limited_by_rows"]
 

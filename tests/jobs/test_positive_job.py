@@ -92,6 +92,14 @@ def test_what_is_typed_reaches_every_number(both: dict[str, tuple[Record, Path]]
         assert config["data"]["positive"] == label
 
 
+def test_reference_models_are_about_it_too(tmp_path: Path) -> None:
+    path = sheet(tmp_path, "NG", "OK")
+    both = [trained(path, tmp_path, "references=true", f"data.positive={label}")[0] for label in ("NG", "OK")]
+    for ng, ok in zip(*(record.references for record in both), strict=True):
+        assert ng["metrics"]["test"]["auroc"] == ok["metrics"]["test"]["auroc"]
+        assert ng["metrics"]["test"]["average_precision"] < ok["metrics"]["test"]["average_precision"]
+
+
 def test_scores_and_calibration_are_about_it_too(both: dict[str, tuple[Record, Path]]) -> None:
     runs = {label: TableRun.load(folder) for label, (_, folder) in both.items()}
     frame = pd.read_csv(runs["NG"].settings.data.path)  # type: ignore[attr-defined]

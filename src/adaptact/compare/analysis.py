@@ -243,6 +243,11 @@ def _candidate(
         "differences": pairs,
         "validation": _summary(list(differences(plan, ours, theirs, plan.metric, "val").values()), level, ratio),
         "row_interval": _row_interval(plan, finished, level, metric),
+        "over_pairs": _ends(
+            paired_interval(gains, level=level, test_train_ratio=ratio),
+            paired_interval(gains, level=narrow_level, test_train_ratio=ratio),
+        ),
+        "over_rows": None if limited is None else _ends(*limited),
         "row_worth": worth,
         "limited_by_rows": limited is not None and verdict.interval.method == limited[0].method,
     }
@@ -253,6 +258,10 @@ def _candidate(
             **_summary(list(differences(plan, ours, theirs, clearer).values()), level, ratio),
         }
     return plain
+
+
+def _ends(interval: Interval, narrow: Interval) -> dict[str, list[float]]:
+    return {"interval": [interval.low, interval.high], "equivalence_interval": [narrow.low, narrow.high]}
 
 
 def _limits(

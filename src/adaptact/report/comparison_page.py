@@ -37,7 +37,7 @@ def page(plan: Plan, report: Report, say: Say, pictures: Sequence[str], backtest
                 plural("p_criteria", len(report["candidates"])),
                 n=len(report["candidates"]),
                 level=f"{100 * (1 - report['error']):.4g}",
-                method=report["candidates"][0]["method"],
+                method=say("comma").join(dict.fromkeys(c["method"] for c in report["candidates"])),
                 base=report["baseline"],
             ),
         ),

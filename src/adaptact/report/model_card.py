@@ -61,7 +61,7 @@ def card(plan: Plan, report: dict[str, Any], found: Sequence[Result], result: Re
                 say("limit_population"),
                 say("limit_rows", test=f"{rows['test']:,}"),
                 say("limit_causes"),
-                *([say("limit_threshold", threshold=number(record.decision["threshold"]))] if record.decision else []),
+                *([say("limit_threshold", **_decision(record.decision))] if record.decision else []),
             ]
         ),
         Heading(say("h_versions")),
@@ -69,6 +69,10 @@ def card(plan: Plan, report: dict[str, Any], found: Sequence[Result], result: Re
         Paragraph(f"{record.device}; {say('card_code', code=plan.code[:12])}"),
     ]
     return Document(say("card_title", data=record.data["name"]), blocks)
+
+
+def _decision(decision: dict[str, Any]) -> dict[str, str]:
+    return {"label": str(decision["positive"]), "threshold": number(decision["threshold"])}
 
 
 def _labels(data: dict[str, Any], say: Say) -> str:

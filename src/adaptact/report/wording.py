@@ -285,8 +285,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "予測するだけで、何かを変えた場合にどうなるかは示しません。",
     ),
     "limit_threshold": (
-        "Decisions are made from a probability of {threshold}, chosen on the validation rows.",
-        "判断のしきい値は確率{threshold}で、検証データで選ばれました。",
+        "A row is called {label} from a probability of {threshold} on, chosen on the validation rows.",
+        "{label} の確率が{threshold}以上のとき、{label} と判断します（しきい値は検証データで選ばれました）。",
     ),
     "card_code": ("code {code}", "コード {code}"),
     "h_glossary": ("Words used here", "用語"),

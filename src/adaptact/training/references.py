@@ -44,7 +44,8 @@ def references(prepared: Prepared) -> list[dict[str, Any]]:
         return []
     if not all(part.x.isfinite().all() for part in prepared.parts.values() if part.x.is_floating_point()):
         return []
-    key = fingerprint([p for name, part in prepared.parts.items() for p in (content(prepared, name), part.y.numpy())])
+    pieces = [p for name, part in prepared.parts.items() for p in (content(prepared, name), part.y.numpy())]
+    key = fingerprint([*pieces, str(prepared.positive_number).encode()])
     if key not in _FITTED:
         _FITTED.clear()
         give_back()
