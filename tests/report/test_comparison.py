@@ -256,8 +256,7 @@ def test_the_report_is_written_again_from_records_in_another_language(
     job.run(["name=mine", f"output_dir={tmp_path}", "report.language=ja"])
     assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "mine")
     again = json.loads((tmp_path / "mine" / "report.json").read_text(encoding="utf-8"))
-    assert again["words"] == [*first["words"], "report.language=ja"]
-    assert again == json.loads(json.dumps(first | {"words": again["words"]}))
+    assert again == json.loads(json.dumps(first))
     assert "三つの判断基準" in (tmp_path / "mine" / "report.html").read_text(encoding="utf-8")
     assert "テスト用" in (tmp_path / "mine" / "model_card.md").read_text(encoding="utf-8")
 

@@ -49,7 +49,6 @@ def analyse(
     metric_of: MetricOf | None = None,
     value: Value | None = None,
     positive: str | None = None,
-    words: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """The content of ``report.json``.
 
@@ -61,7 +60,6 @@ def analyse(
         value: what errors cost; left out where it is not given.
         looks: earlier comparisons that had some of the same test rows.
         positive: label of the class that costs are about, where it is not that of the plan.
-        words: of the command that makes this comparison and report; by default those of the plan.
 
     Raises:
         UserError: no run of the baseline has a score, so that there is no margin.
@@ -115,7 +113,6 @@ def analyse(
         ],
         "missing_runs": sum(not r.ended for r in found),
         "made_with": _made_with(plan, found),
-        "words": list(plan.words if words is None else words),
     }
 
 

@@ -43,7 +43,8 @@ def write_report(
     Nothing is trained: the same folder gives the same report.
 
     Args:
-        positive, words: as in :func:`adaptact.compare.analysis.analyse`.
+        positive: as in :func:`adaptact.compare.analysis.analyse`.
+        words: of the command that makes this comparison and report; by default those of the plan.
 
     Returns:
         The content of ``report.json``.
@@ -59,7 +60,6 @@ def write_report(
             metric_of=metric_of,
             value=value,
             positive=positive,
-            words=words,
         )
     )
     records.write_text(folder / "runs.csv", results.as_csv(results.table(found, plan.metric)))
@@ -71,7 +71,7 @@ def write_report(
         records.write_bytes(folder / "figures" / f"{name}.svg", content)
     ageing = None if backtest is None else read_backtest(Path(backtest))
     blocks = [] if ageing is None else backtest_page.brief(ageing, backtest_wording.speaker(language))
-    document = page(plan, report, say, list(pictures), blocks)
+    document = page(plan, report, say, list(pictures), blocks, plan.words if words is None else words)
     records.write_text(folder / "report.md", to_markdown(document))
     records.write_text(folder / "report.html", to_html(document, language, pictures))
     chosen = to_deploy(plan, report, found)

@@ -19,12 +19,20 @@ STABILITY = ("loss_spikes", "nonfinite_steps", "grad_norm_cv", "grad_norm_max", 
 LEARNED = ("alpha", "beta", "gamma", "a", "b", "weight", "scale", "gap", "moved")
 
 
-def page(plan: Plan, report: Report, say: Say, pictures: Sequence[str], backtest: Sequence[Block] = ()) -> Document:
+def page(
+    plan: Plan,
+    report: Report,
+    say: Say,
+    pictures: Sequence[str],
+    backtest: Sequence[Block],
+    words: Sequence[str],
+) -> Document:
     """The whole page.
 
     Args:
         pictures: the names of those that could be drawn.
-        backtest: what a back-test has to say.
+        backtest: blocks of a back-test.
+        words: of the command that makes the comparison and this report.
     """
     blocks: list[Block] = [Paragraph(line) for line in to_be_found(report["positive"], say)]
     blocks.append(Bullets([reason(candidate, report, say) for candidate in report["candidates"]]))
@@ -81,7 +89,7 @@ def page(plan: Plan, report: Report, say: Say, pictures: Sequence[str], backtest
         Table([statistics(c, say) for c in report["candidates"]]),
         Heading(say("h_reproduce")),
         Paragraph(say("p_reproduce")),
-        Code(f"make compare {shlex.join(report['words'])}\n{single_run(plan, report['words'])}"),
+        Code(f"make compare {shlex.join(words)}\n{single_run(plan, words)}"),
         Paragraph(made_with(report, say)),
         Heading(say("h_glossary")),
         Bullets(say("glossary").split(" | ")),
