@@ -48,6 +48,15 @@ def test_words_may_be_corrected(tmp_path: Path) -> None:
     assert of('"""Old words."""\nimport os\n\ndef f(x):\n    x = "Says it."\n    return x + 1\n') != before
 
 
+def test_words_after_a_constant_and_line_ends_may_change(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text('MOST = 3\n"""Beyond so many."""\n', encoding="utf-8")
+    (tmp_path / "b.py").write_text('MOST = 3\n"""Other words."""\n', encoding="utf-8")
+    assert file_digest(tmp_path / "a.py") == file_digest(tmp_path / "b.py")
+    (tmp_path / "a.cpp").write_bytes(b"int x;\nint y;\n")
+    (tmp_path / "b.cpp").write_bytes(b"int x;\r\nint y;\r\n")
+    assert file_digest(tmp_path / "a.cpp") == file_digest(tmp_path / "b.cpp")
+
+
 def test_a_package_elsewhere_has_the_same_hash(tmp_path: Path) -> None:
     shutil.copytree(PACKAGE, tmp_path / "adaptact", ignore=shutil.ignore_patterns("__pycache__"))
     assert code_files(tmp_path / "adaptact") == code_files()

@@ -70,6 +70,17 @@ def test_a_comparison_that_recorded_no_rows_is_named_where_it_had_the_same_file(
     assert (found.name, found.rows, found.same_arms) == ("old", None, True)
 
 
+def test_a_later_comparison_is_no_earlier_look(make_plan: Make, tmp_path: Path) -> None:
+    first, second = (make_plan("activations=gelu,sgblend", seeds=[0]) for _ in range(2))
+    compared(tmp_path / "first", first, {0: of("a", 1)})
+    compared(tmp_path / "second", second, {0: of("a", 1)})
+    first.decided_at, second.decided_at = "2026-11-28T10:00:00+09:00", "2026-11-28T02:00:00+00:00"  # an hour later
+    for name, plan in (("first", first), ("second", second)):
+        plan.write(tmp_path / name)
+    assert earlier_looks(tmp_path / "first", first) == []
+    assert [look.name for look in earlier_looks(tmp_path / "second", second)] == ["first"]
+
+
 def test_a_neighbour_that_cannot_be_read_is_passed_over(make_plan: Make, tmp_path: Path) -> None:
     plan = make_plan("activations=gelu,sgblend", seeds=[0])
     first = compared(tmp_path / "first", plan, {0: of("a", 1)})

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from adaptact import config, data
 from adaptact.compare.analysis import analyse
 from adaptact.compare.paired_rows import bonett_price, difference
 from adaptact.compare.plan import Plan
@@ -61,6 +63,19 @@ def test_networks_that_agree_on_36_rows_are_not_shown_to_be_equivalent(make_plan
 def test_without_answers_equal_scores_are_no_point(make_plan: Make) -> None:
     plan = make_plan("activations=gelu,silu seeds=3")
     found = [result(plan, arm, seed, 0.9) for arm in ("gelu", "silu") for seed in range(3)]
+    (candidate,) = analyse(plan, found, metric_of=metric_of_arrays)["candidates"]
+    assert candidate["verdict"] == "undecided"
+    assert np.isinf(candidate["interval"]).all()
+
+
+def test_equal_differences_that_float32_rounds_are_no_spread(make_plan: Make) -> None:
+    plan = make_plan("activations=gelu,silu seeds=3", vary=["init", "order"])
+    scores = {"gelu": (0.950, 0.960, 0.942), "silu": (0.951, 0.961, 0.943)}  # one row of 1,000 each
+    found = [
+        result(plan, arm, seed, float(np.float32(value)))
+        for arm, values in scores.items()
+        for seed, value in enumerate(values)
+    ]
     (candidate,) = analyse(plan, found, metric_of=metric_of_arrays)["candidates"]
     assert candidate["verdict"] == "undecided"
     assert np.isinf(candidate["interval"]).all()
@@ -126,6 +141,25 @@ def test_groups_that_rows_belong_to_are_what_counts(make_plan: Make, tmp_path: P
     assert (wide.low, wide.high, wide.method) == pytest.approx(
         (expected.interval.low, expected.interval.high, "clusters")
     )
+
+
+def test_a_group_has_one_number_in_every_split(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    machine = np.repeat([f"M{i:02}" for i in range(40)], 5).astype(object)
+    machine[[7, 90, 130]] = None  # groups of their own
+    frame = pd.DataFrame({"m": machine, "x": rng.normal(size=200), "y": np.where(rng.random(200) < 0.5, "NG", "OK")})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    numbers: dict[int, set[str]] = {}
+    for seed in range(3):
+        options = config.Table(name="table", path=str(tmp_path / "t.csv"), target="y", group="m", split_seed=seed)
+        prepared = data.load(options)
+        assert prepared.test_groups is not None
+        assert prepared.test_rows is not None
+        for number, row in zip(prepared.test_groups, prepared.test_rows.row, strict=True):
+            name = frame["m"].iloc[row]
+            numbers.setdefault(int(number), set()).add(f"row {row}" if name is None else str(name))
+    assert all(len(names) == 1 for names in numbers.values())
+    assert len(numbers) == len(set().union(*numbers.values()))
 
 
 def test_an_interval_is_only_ever_widened() -> None:

@@ -133,6 +133,8 @@ def test_runs_that_were_made_otherwise_are_kept_and_never_mixed(tmp_path: Path) 
     new = trained(other)
     again, report = report_of(compare(tmp_path, *words, "compare.retrain=true"))
     assert (again, trained(again)) == (other, new)
+    continued, _ = report_of(compare(tmp_path, *words))  # it was asked for once
+    assert (continued, trained(continued)) == (other, new)
     assert report["earlier_looks"] == [
         {"name": "renamed", "rows": report["earlier_looks"][0]["rows"], "share": 1.0, "same_arms": True}
     ]

@@ -36,6 +36,7 @@ SCHEMA = 1
 SCHEMA_FILE = Path(__file__).resolve().parents[1] / "schemas" / "report.json"
 CLEARER = {"accuracy": "log_loss", "f1_macro": "log_loss"}  # separates better on few test rows
 STABILITY = ("loss_spikes", "nonfinite_steps", "grad_norm_cv", "grad_norm_max", "epochs_to_90pct")
+ROUNDING = 4 * float(np.finfo(np.float32).eps)  # records keep metrics in float32: equal differences differ by this
 MetricOf = Callable[[str, int], Metric]
 
 
@@ -246,7 +247,8 @@ def _candidate(
         ),
         "over_rows": None if limited is None else _ends(*limited),
         "row_worth": worth,
-        "limited_by_rows": limited is not None and verdict.interval.method == limited[0].method,
+        "limited_by_rows": limited is not None
+        and limited[0].method in {verdict.interval.method, verdict.narrow.method},
     }
     if plan.metric in CLEARER:
         clearer = CLEARER[plan.metric]
@@ -255,6 +257,11 @@ def _candidate(
             **_summary(list(differences(plan, ours, theirs, clearer).values()), level, ratio),
         }
     return plain
+
+
+def _largest(pairs: Sequence[tuple[Result, Result]], metric: str) -> float:
+    scores = [score for pair in pairs for result in pair if (score := result.score(metric)) is not None]
+    return max(map(abs, scores), default=1.0)
 
 
 def _ends(interval: Interval, narrow: Interval) -> dict[str, list[float]]:
@@ -270,7 +277,7 @@ def _limits(
     levels: tuple[float, float],
 ) -> tuple[Interval, Interval] | None:
     """Intervals over the test rows, where the spread over pairs says too little: none at all, or steps of a row."""
-    constant = len(gains) > 1 and deviation(checked(gains)) == 0
+    constant = len(gains) > 1 and deviation(checked(gains)) <= ROUNDING * _largest(finished, plan.metric)
     if not constant and (worth is None or worth <= 1):
         return None
     rows = None if metric is None else paired_rows(finished)

@@ -31,7 +31,7 @@ def code_files(package: Path = PACKAGE) -> dict[str, str]:
 
 def file_digest(path: Path) -> str:
     """The first 16 hexadecimal digits of the SHA-256 of a source file; of Python of its :func:`tree`."""
-    content = path.read_bytes()
+    content = path.read_bytes().replace(b"\r\n", b"\n")
     if path.suffix == ".py":
         content = "\0".join(tree(ast.parse(content))).encode()
     return hashlib.sha256(content).hexdigest()[:16]
@@ -43,22 +43,21 @@ def tree(node: ast.AST) -> Iterator[str]:
     ``ast.dump`` is not used: what it writes for empty fields has changed between versions.
     """
     yield type(node).__name__
-    body = getattr(node, "body", None)
-    docstring = body[0] if isinstance(body, list) and body and _is_docstring(body[0]) else None
     for name, value in ast.iter_fields(node):
         if value is None or value == []:
             continue
         yield name
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, ast.AST):
-                if item is not docstring:
+                if not _is_words(item):
                     yield from tree(item)
             else:
                 yield repr(item)
     yield "."
 
 
-def _is_docstring(statement: ast.AST) -> bool:
+def _is_words(statement: ast.AST) -> bool:
+    """Return True for a docstring, of a module, class, function or constant."""
     return (
         isinstance(statement, ast.Expr)
         and isinstance(statement.value, ast.Constant)

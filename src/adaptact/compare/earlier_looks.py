@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,8 @@ def earlier_looks(folder: Path, plan: Plan) -> list[EarlierLook]:
             before = Plan.read(other)
         except UserError:
             continue
+        if plan.decided_at and before.decided_at and moment(before.decided_at) > moment(plan.decided_at):
+            continue
         same_arms = {arm.activation for arm in before.arms} == {arm.activation for arm in plan.arms}
         theirs = tested_rows(other, before)
         shared = count_shared(ours, theirs)
@@ -53,6 +56,14 @@ def earlier_looks(folder: Path, plan: Plan) -> list[EarlierLook]:
         elif not theirs and before.data["fingerprint"] == plan.data["fingerprint"] and _has_ended_runs(other):
             found.append(EarlierLook(other.name, None, None, same_arms))
     return found
+
+
+def moment(text: str) -> datetime.datetime:
+    """A time as plans write it; the beginning of time where it cannot be read."""
+    try:
+        return datetime.datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        return datetime.datetime(1970, 1, 2).astimezone()
 
 
 def tested_rows(folder: Path, plan: Plan) -> dict[str, np.ndarray]:

@@ -58,10 +58,19 @@ def folder_of(parent: Path, plan: Plan, name: str | None, retrain: bool) -> Path
     fixed = (arm for arm in plan.arms if arm.control != "learned")  # the others depend on what runs learn
     stale = stale_runs(folder, (run for arm in fixed for run in plan.runs(arm)))
     again = folder.with_name(f"{folder.name}-{digest([plan.hash, plan.code])[:8]}")
-    if stale and retrain:
+    if stale and (retrain or _is_of(again, plan)):
         return again
     refuse_stale_runs(folder, stale, changes_since(Plan.read(folder), plan), "compare.retrain=true", again)
     return folder
+
+
+def _is_of(folder: Path, plan: Plan) -> bool:
+    """Return True if a folder holds just this plan, made by this code: somebody asked for it before."""
+    try:
+        other = Plan.read(folder)
+    except UserError:
+        return False
+    return (other.hash, other.code) == (plan.hash, plan.code)
 
 
 def stale_runs(folder: Path, runs: Iterable[Run]) -> list[str]:

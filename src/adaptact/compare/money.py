@@ -57,7 +57,7 @@ def values(
         )
         shown = verdicts[arm.name] in {"adopt", "reject"}
         found.append({"activation": arm.name, "withheld": False, **one, "shown": shown})
-        if not shown:
+        if not shown or one["interval"][0] == one["interval"][1]:  # without a spread there is no chance to speak of
             found[-1]["chance"] = None
     return {"given": asdict(value), "positive": positive, "candidates": found}
 

@@ -110,7 +110,7 @@ class Plan:
         for key in ("decided_at", "changes", "code", "code_files", "words"):
             plain.pop(key)
         for arm in plain["arms"]:
-            arm["settings"] = _decisive(arm["settings"])
+            arm["settings"] = decisive(arm["settings"])
         return digest(plain)
 
     def runs(self, arm: Arm) -> Iterator[Run]:
@@ -118,7 +118,7 @@ class Plan:
         for seed in self.seeds:
             for fold in [None] if self.folds is None else range(self.folds):
                 settings = self._settings(arm, seed, fold)
-                key = [_decisive(settings), self.data["fingerprint"], self.code]
+                key = [decisive(settings), self.data["fingerprint"], self.code]
                 yield Run(arm.name, seed, fold, settings, digest(key))
 
     def _settings(self, arm: Arm, seed: int, fold: int | None) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def _controls(arm: Arm, baseline: Arm) -> Iterator[Arm]:
         return Arm(name, arm.activation, settings, "control", arm.name, kind, arm.seed_offset)
 
     # an option of its own where the activation has one; any other module keeps its values without gradients
-    frozen: dict[str, Any] = {"learn": []} if "learn" in chosen else {"frozen": True}
+    frozen: dict[str, Any] = {"learn": []} if "learn" in chosen and not chosen["preserve"] else {"frozen": True}
     yield control("frozen", {**chosen, **frozen})
     if starts_from_options(chosen):
         yield control("learned", {**chosen, "learn": [], "per_channel": False})
@@ -241,7 +241,7 @@ def changes_since(old: Plan, new: Plan) -> list[str]:
         before, after = getattr(old, key), getattr(new, key)
         if before != after:
             found.append(f"{key}: {before} became {after}")
-    before, after = ({arm.name: _decisive(arm.settings) for arm in plan.arms} for plan in (old, new))
+    before, after = ({arm.name: decisive(arm.settings) for arm in plan.arms} for plan in (old, new))
     found += [f"arm {name} was left out" for name in before if name not in after]
     found += [f"arm {name} was added" for name in after if name not in before]
     for name in (name for name in before if name in after):
@@ -295,7 +295,7 @@ def code_version() -> str:
     return digest(code_files())
 
 
-def _decisive(settings: dict[str, Any]) -> dict[str, Any]:
+def decisive(settings: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if key not in NOT_IN_HASH}
 
 

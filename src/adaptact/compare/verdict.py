@@ -223,6 +223,7 @@ def decide(
     guardrails = guardrails or Guardrails()
     interval = paired_interval(differences, level=simultaneous(error, candidates), test_train_ratio=test_train_ratio)
     narrow = paired_interval(differences, level=equivalence_level(error, candidates), test_train_ratio=test_train_ratio)
+    over_pairs = interval, narrow
     if rows is not None:
         interval, narrow = wider(interval, rows[0]), wider(narrow, rows[1])
     unchecked = tuple(guardrails.unchecked())
@@ -247,7 +248,7 @@ def decide(
     if name == "reject":
         return verdict("reject", "worse", f"Worse than the baseline: {_described(interval)}.")
     needed = None
-    if rows is None:
+    if (interval, narrow) == over_pairs:  # else more pairs of the same rows change nothing
         needed = pairs_needed(
             differences,
             margin=margin,

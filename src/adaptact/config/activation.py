@@ -133,6 +133,8 @@ def starts_from_options(activation: Mapping[str, Any]) -> bool:
     Args:
         activation: the options as plain values.
     """
+    if activation.get("preserve"):  # the blend with what stood there learns, too
+        return False
     return set(activation.get("learn", ["state"])) <= SETTABLE
 
 

@@ -11,13 +11,13 @@ import pandas as pd
 
 from adaptact import config
 from adaptact.data import targets
-from adaptact.data.cells import take_columns
+from adaptact.data.cells import take_columns, texts
 from adaptact.data.download import sha256
 from adaptact.data.parts import Part, Prepared, SourceRows, Task, classes, standardize, values
 from adaptact.data.positive import Positive, choose
 from adaptact.data.reading import Format, read
 from adaptact.data.roles import Roles, as_roles, infer_roles
-from adaptact.data.splits import check, groups_of, moments, split_table
+from adaptact.data.splits import check, moments, split_table
 from adaptact.errors import DataError, did_you_mean
 from adaptact.memory import give_back
 from adaptact.records import project_root
@@ -91,7 +91,7 @@ def prepare(raw: Raw, options: config.Table) -> Prepared:
     preparation = TablePreparation.fit(
         raw.frames["train"], raw.roles, options, raw.form, labels=raw.labels, task=raw.task, center=center, scale=scale
     )
-    groups = groups_of(raw.frames["test"], options.group)
+    groups = lasting_groups(raw.frames["test"], options.group, raw.test_rows)
     parts = {}
     for part in KEYS:
         y = values(raw.y[part], center, scale) if raw.task == "regression" else classes(raw.y[part])
@@ -122,6 +122,22 @@ def prepare(raw: Raw, options: config.Table) -> Prepared:
         positive=raw.positive,
         test_rows=raw.test_rows,
     )
+
+
+def lasting_groups(frame: pd.DataFrame, name: str | None, rows: SourceRows | None) -> np.ndarray | None:
+    """Numbers of the groups that rows belong to, the same for a group in whatever part or split; None without a column.
+
+    Args:
+        rows: where the rows came from: a row without a group is one of its own.
+
+    Shape:
+        (rows,) int64.
+    """
+    if name is None or name not in frame.columns:
+        return None
+    cells = texts(frame[name])
+    numbers = (pd.util.hash_array(cells.fillna("").to_numpy(dtype=object)) >> np.uint64(1)).astype(np.int64)
+    return np.where(cells.isna().to_numpy(), -1 - (np.arange(len(cells)) if rows is None else rows.row), numbers)
 
 
 def name_of(path: str) -> str:

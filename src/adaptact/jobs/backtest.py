@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -153,6 +154,8 @@ def folder_of(options: Backtest, arms: Sequence[Arm], windows: Windows, words: l
     }
     name = options.name or f"{Path(windows.options.path).stem}-{arms[0].settings['model']['name']}-{digest(plain)[:8]}"
     folder = records.project_root() / options.output_dir / records.safe_name(name)
+    if options.name is None and not folder.is_dir():
+        folder = same_command(folder.parent, words, windows.source) or folder
     runs = [run for arm in arms for run in runs_of(arm, options, windows.source)]
     again = folder.with_name(f"{folder.name}-{digest([run.hash for run in runs])[:8]}")
     if stale := stale_runs(folder, runs):
@@ -162,6 +165,22 @@ def folder_of(options: Backtest, arms: Sequence[Arm], windows: Windows, words: l
     folder.mkdir(parents=True, exist_ok=True)
     records.write_json(folder / PLAN_FILE, {"schema": 1, **plain, "words": words, "windows": list(windows.describe())})
     return folder
+
+
+def same_command(parent: Path, words: Sequence[str], source: str) -> Path | None:
+    """The folder that the same words made from the same data, whatever an option is by default now."""
+
+    def deciding(some: Sequence[str]) -> set[str]:
+        return {word for word in some if not word.startswith(("output_dir=", "workers=", "retrain="))}
+
+    for path in sorted(parent.glob(f"*/{PLAN_FILE}")):
+        try:
+            plain = json.loads(path.read_text(encoding="utf-8"))
+            if plain["source"] == source and deciding(plain["words"]) == deciding(words):
+                return path.parent
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return None
 
 
 def planned(options: Backtest, arms: Sequence[Arm], windows: Windows) -> list[tuple[WindowRun, Arm]]:

@@ -53,7 +53,8 @@ def run(words: list[str]) -> None:
         backtest=options.report.backtest or typed.report.backtest,
         value=value,
         positive=positive_for_costs(plan, value, options.positive),
-        words=reproducing(plan.words, words, options.positive),
+        words=reproducing(plan.words, words) if options.positive is None else plan.words,
+        report_words=None if options.positive is None else words,
     )
     print_summary(report, Console(width=None if sys.stdout.isatty() else 120))
     print(folder, flush=True)
@@ -84,10 +85,9 @@ def positive_for_costs(plan: Plan, value: Value, typed: str | None) -> str | Non
     return typed
 
 
-def reproducing(made: list[str], typed: list[str], positive: str | None) -> list[str]:
-    """The words of the comparison with what was typed for this report: costs, language, positive class."""
+def reproducing(made: list[str], typed: list[str]) -> list[str]:
+    """The words of the comparison with what was typed for this report: costs and language."""
     given = [word for word in typed if word.startswith(("value.", "report."))]
-    given += [] if positive is None else [f"data.positive={positive}"]
     replaced = {word.partition("=")[0] for word in given}
     costs = any(word.startswith("value.") for word in given)  # they stand for all that were given before
     kept = [w for w in made if w.partition("=")[0] not in replaced and not (costs and w.startswith("value."))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from pathlib import Path
@@ -13,9 +14,10 @@ from rich.table import Table
 
 from adaptact import config, records
 from adaptact.compare.options import Comparison
-from adaptact.compare.plan import digest
+from adaptact.compare.plan import decisive, digest
 from adaptact.compare.results import as_csv
 from adaptact.compare.tuning import Study, Tuning, defaults_of, read_words, score, write_tuned
+from adaptact.errors import UserError
 from adaptact.formatting import number
 from adaptact.jobs.compare import checks, configurations, keep_positive
 
@@ -41,6 +43,7 @@ def run(words: list[str]) -> None:
     folder = records.project_root() / options.output_dir / records.safe_name(name)
     folder.mkdir(parents=True, exist_ok=True)
     plain = {arm: config.to_dict(one) for arm, one in settings.items()}
+    keep_settings(folder, {arm: digest([decisive(one), prepared.fingerprint]) for arm, one in plain.items()})
     studies = {
         arm: Study(folder / "journal.log", arm, mode, options.space, defaults_of(one, arm in adaptive))
         for arm, one in plain.items()
@@ -61,6 +64,25 @@ def run(words: list[str]) -> None:
     console.print(table(studies, monitor, options.trials))
     console.print(escape(f"compare with them: make compare activations={','.join(studies)} compare.tuned={folder}"))
     print(folder, flush=True)
+
+
+def keep_settings(folder: Path, digests: dict[str, str]) -> None:
+    """Remember what the trials of each arm start from.
+
+    Raises:
+        UserError: earlier trials of an arm started from other settings or data: they cannot be ranked with new ones.
+    """
+    path = folder / "settings.json"
+    try:
+        known = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        known = {}
+    if changed_arms := [arm for arm, one in digests.items() if known.get(arm, one) != one]:
+        raise UserError(
+            f"{folder} holds trials of {', '.join(changed_arms)} with other settings or data: they cannot be ranked "
+            "together; begin a new study with name=<new name>"
+        )
+    records.write_json(path, known | digests)
 
 
 def search(

@@ -37,6 +37,7 @@ def write_report(
     value: Value | None = None,
     positive: str | None = None,
     words: Sequence[str] | None = None,
+    report_words: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Read what the runs left, and write ``report.json``, ``runs.csv``, ``report.md``, ``report.html``, ``figures/``.
 
@@ -45,6 +46,7 @@ def write_report(
     Args:
         positive: as in :func:`adaptact.compare.analysis.analyse`.
         words: of the command that makes this comparison and report; by default those of the plan.
+        report_words: of the command that writes the report again, where the first does not say it all.
 
     Returns:
         The content of ``report.json``.
@@ -71,7 +73,7 @@ def write_report(
         records.write_bytes(folder / "figures" / f"{name}.svg", content)
     ageing = None if backtest is None else read_backtest(Path(backtest))
     blocks = [] if ageing is None else backtest_page.brief(ageing, backtest_wording.speaker(language))
-    document = page(plan, report, say, list(pictures), blocks, plan.words if words is None else words)
+    document = page(plan, report, say, list(pictures), blocks, plan.words if words is None else words, report_words)
     records.write_text(folder / "report.md", to_markdown(document))
     records.write_text(folder / "report.html", to_html(document, language, pictures))
     chosen = to_deploy(plan, report, found)

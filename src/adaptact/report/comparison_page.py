@@ -26,6 +26,7 @@ def page(
     pictures: Sequence[str],
     backtest: Sequence[Block],
     words: Sequence[str],
+    report_words: Sequence[str] | None = None,
 ) -> Document:
     """The whole page.
 
@@ -89,7 +90,7 @@ def page(
         Table([statistics(c, say) for c in report["candidates"]]),
         Heading(say("h_reproduce")),
         Paragraph(say("p_reproduce")),
-        Code(f"make compare {shlex.join(words)}\n{single_run(plan, words)}"),
+        Code("\n".join(commands(plan, words, report_words))),
         Paragraph(made_with(report, say)),
         Heading(say("h_glossary")),
         Bullets(say("glossary").split(" | ")),
@@ -255,6 +256,12 @@ def made_with(report: Report, say: Say) -> str:
     versions = say("comma").join(f"{name} {version}" for name, version in found["versions"].items())
     devices = say("comma").join(found["devices"])
     return say("made_with", versions=versions, devices=devices, plan=found["plan"][:12], code=found["code"][:12])
+
+
+def commands(plan: Plan, words: Sequence[str], report_words: Sequence[str] | None) -> list[str]:
+    """Commands that make the comparison again, its report where that takes one more, and a run."""
+    report = [] if report_words is None else [f"make report {shlex.join(report_words)}"]
+    return [f"make compare {shlex.join(words)}", *report, single_run(plan, words)]
 
 
 def single_run(plan: Plan, typed: Sequence[str]) -> str:
