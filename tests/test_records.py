@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adaptact import records
-from adaptact.errors import UserError
+from adaptact import files, folders, records
+from adaptact.errors import MachineError, UserError
 from adaptact.records import Record
 
 modest = settings(deadline=None, max_examples=200)
@@ -86,13 +87,13 @@ def leaves(value: Any) -> list[Any]:
 @modest
 @given(NESTED)
 def test_finite_replaces_exactly_what_is_not_finite_at_any_depth(value: Any) -> None:
-    json.dumps(records.finite(value), allow_nan=False)
+    json.dumps(files.finite(value), allow_nan=False)
     expected = [None if isinstance(v, float) and not math.isfinite(v) else v for v in leaves(value)]
-    assert leaves(records.finite(value)) == expected
+    assert leaves(files.finite(value)) == expected
 
 
 def test_finite_looks_into_tuples_and_makes_keys_text() -> None:
-    assert records.finite({1: (math.inf, [{"a": -math.inf}])}) == {"1": [None, [{"a": None}]]}
+    assert files.finite({1: (math.inf, [{"a": -math.inf}])}) == {"1": [None, [{"a": None}]]}
 
 
 # --- writing -----------------------------------------------------------------------------------------------------
@@ -123,18 +124,18 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     failure: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     path = tmp_path / "config.yaml"
-    records.write_text(path, "old")
+    files.write_text(path, "old")
     text = failure(monkeypatch)
-    with pytest.raises((OSError, UnicodeEncodeError)):
-        records.write_text(path, text)
+    with pytest.raises((MachineError, UnicodeEncodeError)):
+        files.write_text(path, text)
     assert path.read_text(encoding="utf-8") == "old"
     assert os.listdir(tmp_path) == ["config.yaml"]
 
 
 def test_a_write_replaces_the_file_whole_and_lets_others_read_it(tmp_path: Path) -> None:
     path = tmp_path / "a"
-    records.write_text(path, "a much longer text that was there before")
-    records.write_text(path, "解約")
+    files.write_text(path, "a much longer text that was there before")
+    files.write_text(path, "解約")
     assert path.read_text(encoding="utf-8") == "解約"
     assert path.stat().st_mode & 0o777 == 0o644
     assert os.listdir(tmp_path) == ["a"]
@@ -142,8 +143,8 @@ def test_a_write_replaces_the_file_whole_and_lets_others_read_it(tmp_path: Path)
 
 def test_json_and_yaml_hold_text_of_any_script_readably_and_in_order(tmp_path: Path) -> None:
     plain = {"b": "解約", "a": [1.5, None, True]}
-    records.write_json(tmp_path / "x.json", plain | {"c": math.nan})
-    records.write_yaml(tmp_path / "x.yaml", plain)
+    files.write_json(tmp_path / "x.json", plain | {"c": math.nan})
+    files.write_yaml(tmp_path / "x.yaml", plain)
     written = (tmp_path / "x.json").read_text(encoding="utf-8")
     assert "解約" in written
     assert list(json.loads(written).items()) == [*plain.items(), ("c", None)]
@@ -157,19 +158,19 @@ def test_json_and_yaml_hold_text_of_any_script_readably_and_in_order(tmp_path: P
 @modest
 @given(st.text(max_size=90) | st.text(alphabet='.- \u3000\t/:*?"<>|\\a売ｶﾞか\u3099=+_', max_size=90))
 def test_a_safe_name_is_one_on_every_file_system(text: str) -> None:
-    name = records.safe_name(text)
+    name = folders.safe_name(text)
     assert name
     assert not FORBIDDEN & set(name)
     assert name[-1] not in ". "
     assert name[0] not in ". -"
     assert len(name) <= 60
     assert name.encode("utf-8")
-    assert records.safe_name(name) == name
+    assert folders.safe_name(name) == name
 
 
 def test_a_safe_name_keeps_letters_and_composes_them() -> None:
-    assert records.safe_name("カ\u3099ス_売上 2026.é") == "ガス_売上-2026.é"
-    assert records.safe_name("../..") == "unnamed"
+    assert folders.safe_name("カ\u3099ス_売上 2026.é") == "ガス_売上-2026.é"
+    assert folders.safe_name("../..") == "unnamed"
 
 
 def make_folder(parent: Path) -> Path:
@@ -177,7 +178,7 @@ def make_folder(parent: Path) -> Path:
 
 
 def test_run_folders_made_within_one_second_are_different(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records.time, "strftime", lambda form: "20260101-000000")
+    monkeypatch.setattr(time, "strftime", lambda form: "20260101-000000")
     folders = [make_folder(tmp_path / "runs") for _ in range(20)]
     with ThreadPoolExecutor(20) as pool:
         folders += pool.map(make_folder, [tmp_path / "runs"] * 20)
@@ -253,7 +254,7 @@ def test_a_broken_record_is_a_user_error_that_names_the_file(tmp_path: Path, con
 def test_a_record_with_a_field_that_nobody_knows_is_a_user_error(tmp_path: Path) -> None:
     a_record().save(tmp_path)
     plain = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
-    records.write_json(tmp_path / "result.json", plain | {"surprise": 1})
+    files.write_json(tmp_path / "result.json", plain | {"surprise": 1})
     with pytest.raises(UserError, match="surprise"):
         Record.load(tmp_path)
 
@@ -262,6 +263,6 @@ def test_a_record_with_a_field_that_nobody_knows_is_a_user_error(tmp_path: Path)
 def test_a_record_of_another_schema_is_a_user_error_that_names_both(tmp_path: Path, schema: Any) -> None:
     a_record().save(tmp_path)
     plain = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
-    records.write_json(tmp_path / "result.json", plain | {"schema": schema})
-    with pytest.raises(UserError, match=f"schema {schema};.* schema 1"):
+    files.write_json(tmp_path / "result.json", plain | {"schema": schema})
+    with pytest.raises(UserError, match=f"schema {schema!r};.* schema 1"):
         Record.load(tmp_path)

@@ -8,8 +8,9 @@ import sys
 import traceback
 
 from adaptact import clock as clock  # noqa: PLC0414 - imported first: it notes when the process began
-from adaptact import launcher
-from adaptact.errors import ConfigError, UserError, did_you_mean
+from adaptact import launcher, terminal
+from adaptact.errors import ConfigError, UserError, did_you_mean, machine_error
+from adaptact.interrupts import EXIT_CODES, name_of, sigterm_raises
 from adaptact.memory import keep_freed_memory
 
 JOBS = {
@@ -52,6 +53,11 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     keep_freed_memory()
     os.environ["ADAPTACT_JOB"] = "1"  # this process and its workers are adaptact's own: see adaptact.training
+    with terminal.guarded_output(), sigterm_raises():
+        return _main(words)
+
+
+def _main(words: list[str]) -> int:
     from_make = "--make" in words[:1]
     words = words[1:] if from_make else words
     if not words or words[0] in {"-h", "--help", "help"}:
@@ -93,10 +99,23 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as error:
+        print(str(error) or f"interrupted by {name_of(error)}", file=sys.stderr)
+        return EXIT_CODES[name_of(error)]
+    except (OSError, MemoryError) as error:  # of the machine, wherever it struck
+        if debug:
+            traceback.print_exc()
+        print(f"error: {_of_machine(error)}", file=sys.stderr)
+        return 2
     return 0
+
+
+def _of_machine(error: OSError | MemoryError) -> str:
+    """Words for an error of the operating system that nothing closer to it has explained."""
+    if isinstance(error, MemoryError):
+        return "memory ran out: close other programs, or take fewer rows, a smaller batch or fewer workers"
+    where = "" if error.filename is None else f"{error.filename}: "
+    return str(machine_error(error) or f"{where}{error.strerror or error}; debug=true shows where")
 
 
 if __name__ == "__main__":

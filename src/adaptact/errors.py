@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import errno
+from collections.abc import Iterable, Iterator
 
 
 class UserError(Exception):
@@ -20,6 +21,49 @@ class ConfigError(UserError):
 
 class DataError(UserError):
     """Data that is missing, unreadable or cannot be trained on."""
+
+
+class MachineError(UserError):
+    """A fault of the machine, not of a run: a full disk, a folder without the right to write, too many open files.
+
+    A run that meets one stays undone, and the same command tries it again.
+    """
+
+
+ADVICE = {
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room: the quota of this user is used up",
+    errno.EFBIG: "the limit on the size of a file is reached: see `ulimit -f`",
+    errno.EROFS: "the disk takes no writing: name another folder",
+    errno.EACCES: "ask for the right to write there, or name another folder",
+    errno.EPERM: "ask for the right to write there, or name another folder",
+    errno.EMFILE: "too many files are open: raise the limit, see `ulimit -n`",
+    errno.ENFILE: "too many files are open on this machine: close other programs",
+    errno.ENOMEM: "free memory: close other programs, or use fewer workers",
+    errno.EIO: "the disk reports an error: check it",
+    errno.ESTALE: "the network drive has gone: connect it again",
+}
+"""Error numbers of the operating system that are the machine's fault, and the way out of each."""
+
+
+def machine_error(error: BaseException) -> MachineError | None:
+    """Find the machine's fault that an exception is, or was raised because of; None where there is none."""
+    for cause in _causes(error):
+        if isinstance(cause, MachineError):
+            return cause
+        if isinstance(cause, OSError) and cause.errno in ADVICE:
+            where = "" if cause.filename is None else f"{cause.filename}: "
+            kept = "what was written before is intact; then the same command goes on"
+            return MachineError(f"{where}{cause.strerror}; {ADVICE[cause.errno]}; {kept}")
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 MOST_LISTED = 60  # names in a message

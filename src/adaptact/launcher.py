@@ -173,6 +173,7 @@ def resumed(words: list[str]) -> config.Config:
     raw = read_config(folder)
     problems = [f"{word!r} is not of the form name=value" for word in words if "=" not in word]
     raw |= {"resume": str(folder), "trust": typed.pop("trust", None), "debug": typed.pop("debug", "false") == "true"}
+    raw["follow_links"] = typed.pop("follow_links", "false") == "true"
     for key, value in typed.items():
         section, _, name = key.rpartition(".")
         if key == "logger":

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from adaptact.shapes import Between
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+MOST = 10_000_000  # tokens, or codes of one column: beyond all that an embedding could hold
+Token = Annotated[int, Between(0, MOST)]
 
 
 @dataclass(frozen=True)
@@ -46,10 +52,10 @@ class Tokens:
         special: numbers of further tokens that stand for no piece of a text, as the one that begins it.
     """
 
-    vocabulary: int
-    pad: int = 0
-    unknown: int = 1
-    special: tuple[int, ...] = ()
+    vocabulary: Annotated[int, Between(2, MOST)]
+    pad: Token = 0
+    unknown: Token = 1
+    special: tuple[Token, ...] = ()
 
 
 Layout = Columns | Pixels | Tokens

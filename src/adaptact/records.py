@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
-import os
-import re
-import tempfile
-import time
-import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from adaptact.errors import UserError
+from adaptact.files import read_json, read_yaml, write_json
+from adaptact.folders import new_folder, safe_name
+from adaptact.shapes import Count, Shaped, Share, conform, repr_short
 
 SCHEMA = 1
 ENDED = {"finished", "diverged", "failed"}  # status of a planned run that is not tried again
@@ -27,26 +20,131 @@ COST = "cost"  # of a decision: beside those metrics, where costs are given
 SCHEMA_FILE = Path(__file__).parent / "schemas" / "result.json"
 
 
+Status = Literal["finished", "diverged", "failed", "interrupted"]
+Number = float | None  # null where it is not known or not finite
+Metrics = dict[str, Number]
+
+
+class _Rows(TypedDict):
+    train: Count
+    val: Count
+    test: Count
+
+
+class _Data(TypedDict):
+    name: str
+    task: Literal["classification", "regression"]
+    rows: _Rows
+    fingerprint: str
+    labels: NotRequired[list[str] | None]
+    positive: NotRequired[str | None]
+
+
+class _Model(TypedDict):
+    name: str
+    parameters: Count
+    activation_parameters: Count
+    sites: Count
+    trainable_parameters: NotRequired[Count]
+
+
+class _Monitor(TypedDict):
+    name: str
+    mode: Literal["min", "max"]
+    best: Number
+    best_epoch: Count | None
+
+
+class _Stability(TypedDict):
+    nonfinite_steps: Count
+    loss_spikes: Count
+    grad_norm_max: Number
+    grad_norm_median: Number
+    grad_norm_cv: Number
+    epochs_to_90pct: Count | None
+    scaler_skipped_steps: NotRequired[Count]
+    first_nonfinite: NotRequired[str | None]
+
+
+class _Inference(TypedDict):
+    batch_size: Count
+    p50_ms: Number
+    p95_ms: Number
+    samples_per_second: Number
+
+
+class _Speed(TypedDict):
+    import_s: Number
+    first_step_s: Number
+    fit_s: float
+    train_samples_per_second: Number
+    inference: _Inference | None
+
+
+class _Layer(TypedDict):
+    name: str
+    kind: str
+    gap: Number
+    start: NotRequired[Metrics]
+
+
+class _Decision(TypedDict):
+    positive: str
+    threshold: Share
+    chosen_for: str
+    val: Metrics
+    test: Metrics
+
+
+class Reference(TypedDict):
+    name: str
+    metrics: dict[str, Metrics]
+    seconds: Number
+
+
+class _Metrics(TypedDict):
+    train: Metrics
+    val: Metrics
+    test: Metrics
+
+
+class _Planned(TypedDict):
+    """``planned.json``: how a run of a plan ended."""
+
+    hash: str
+    status: str
+    reason: NotRequired[str | None]
+    seconds: NotRequired[Number]
+    constant: NotRequired[dict[str, Metrics] | None]
+    robustness: NotRequired[dict[str, dict[str, Metrics]] | None]
+
+
 @dataclass
 class Record:
     """``result.json``: what was run, what came out, how steadily, how fast. See ``schemas/result.json``."""
 
-    status: str
+    status: Status
     reason: str | None
-    data: dict[str, Any]
-    model: dict[str, Any]
+    data: Annotated[dict[str, Any], Shaped(_Data)]
+    model: Annotated[dict[str, Any], Shaped(_Model)]
     activation: str
     seed: int
-    monitor: dict[str, Any]
-    metrics: dict[str, dict[str, float]]
-    stability: dict[str, Any]
-    speed: dict[str, Any]
-    layers: list[dict[str, Any]]
+    monitor: Annotated[dict[str, Any], Shaped(_Monitor)]
+    metrics: Annotated[dict[str, dict[str, float]], Shaped(_Metrics)]
+    stability: Annotated[dict[str, Any], Shaped(_Stability)]
+    speed: Annotated[dict[str, Any], Shaped(_Speed)]
+    layers: Annotated[list[dict[str, Any]], Shaped(list[_Layer])]
     versions: dict[str, str]
     device: str
-    decision: dict[str, Any] | None = None
-    references: list[dict[str, Any]] = field(default_factory=list)
+    decision: Annotated[dict[str, Any] | None, Shaped(_Decision | None)] = None
+    references: Annotated[list[dict[str, Any]], Shaped(list[Reference])] = field(default_factory=list)
     schema: int = field(default=SCHEMA)
+
+    def __post_init__(self) -> None:
+        labels = self.data.get("labels") or []
+        named = [self.data.get("positive"), (self.decision or {}).get("positive")]
+        if unknown := [label for label in named if label is not None and label not in labels]:
+            raise ValueError(f"{unknown[0]!r} is none of its labels")
 
     @property
     def positive(self) -> str | None:
@@ -80,56 +178,22 @@ class Record:
         """
         path = folder / "result.json"
         try:
-            plain = json.loads(path.read_text(encoding="utf-8"))
-            if plain["schema"] != SCHEMA:
-                raise UserError(f"{path} has schema {plain['schema']}; this version of adaptact reads schema {SCHEMA}")
-            return cls(**plain)
-        except (FileNotFoundError, NotADirectoryError):
+            plain = read_json(path)
+            check_schema(plain, SCHEMA, path)
+            return conform(plain, cls)  # type: ignore[no-any-return]
+        except FileNotFoundError:
             raise UserError(f"{folder} is no finished run: it has no result.json") from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except ValueError as error:
             raise UserError(f"{path} is broken ({error}); run again") from None
 
 
-def finite(value: Any) -> Any:
-    """``value`` with every float that is not finite replaced by None, at any depth.
-
-    >>> finite({"a": [1.0, float("nan")]})
-    {'a': [1.0, None]}
-    """
-    if isinstance(value, Mapping):
-        return {str(k): finite(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
-def write_text(path: Path, text: str) -> None:
-    write_bytes(path, text.encode("utf-8"))
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file that is, at any moment, either the old one or the new one: temporary name, flush, rename."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def write_json(path: Path, plain: Any) -> None:
-    write_text(path, json.dumps(finite(plain), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def write_yaml(path: Path, plain: Any) -> None:
-    write_text(path, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+def check_schema(plain: dict[str, Any], schema: int, path: Path) -> None:
+    """Raise UserError for a file of another version of its schema, ValueError where it has none."""
+    if "schema" not in plain:
+        raise ValueError("it has no schema")
+    if plain["schema"] != schema:
+        found = repr_short(plain.get("schema"))
+        raise UserError(f"{path} has schema {found}; this version of adaptact reads schema {schema}")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -138,26 +202,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: no such file, or one that holds no keys.
     """
-    path = folder / "config.yaml"
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not isinstance(raw, dict):
-            raise ValueError("it holds no keys")
-        return raw
+        return dict(read_yaml(folder / "config.yaml"))
     except FileNotFoundError:
         raise UserError(f"{folder} is no run folder: it has no config.yaml") from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
-
-
-def safe_name(text: str) -> str:
-    """``text`` as part of a file name that every file system takes; letters of any script stay.
-
-    >>> safe_name('a/b:c*?"<>|.. 売上')
-    'a-b-c-売上'
-    """
-    text = re.sub(r"[^\w.=+-]+", "-", unicodedata.normalize("NFC", text))
-    return re.sub(r"[-.]{2,}", "-", text).strip("-. ")[:60].strip("-. ") or "unnamed"
 
 
 def new_run_folder(parent: Path, *, data: str, model: str, activation: str, seed: int) -> Path:
@@ -168,41 +216,9 @@ def new_run_folder(parent: Path, *, data: str, model: str, activation: str, seed
 def read_planned(folder: Path) -> dict[str, Any]:
     """The content of a run's ``planned.json``; empty where there is none, or a broken one."""
     try:
-        plain = json.loads((folder / PLANNED_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return dict(read_json(folder / PLANNED_FILE, _Planned))
+    except (FileNotFoundError, UserError):
         return {}
-    return plain if isinstance(plain, dict) else {}
-
-
-def new_folder(parent: Path, name: str) -> Path:
-    """Make ``<time>-<name>`` below ``parent``; never one that exists already.
-
-    Raises:
-        UserError: the folder cannot be made.
-    """
-    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
-    for attempt in range(1, 1000):
-        folder = parent / (stem if attempt == 1 else f"{stem}-{attempt}")
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise UserError(f"cannot make the run folder {folder}: {error.strerror}; set output_dir=") from None
-        return folder
-    raise UserError(f"cannot make a new run folder {parent / stem}: 999 of that name exist")
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder that may be there already.
-
-    Raises:
-        UserError: it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the folder {folder}: {error.strerror}; set output_dir=") from None
 
 
 def project_root() -> Path:

@@ -14,6 +14,7 @@ from dataclasses import field
 from typing import Any, Literal
 
 from adaptact.errors import did_you_mean
+from adaptact.shapes import repr_short
 
 Groups = Mapping[str, tuple[str, Mapping[str, type]]]
 
@@ -74,7 +75,7 @@ class Checker:
     def build(self, cls: type, raw: Any, path: str = "") -> Any:
         """An instance of ``cls``; None, or one with gaps, if there are problems."""
         if not isinstance(raw, Mapping):
-            self.problems.append(f"{path or 'the configuration'} must be a set of keys, not {raw!r}")
+            self.problems.append(f"{path or 'the configuration'} must be a set of keys, not {repr_short(raw)}")
             return None
         hints = types_of(cls)
         metadata = {f.name: f.metadata for f in dataclasses.fields(cls)}
@@ -135,7 +136,7 @@ class Checker:
             text = str(value).lower() if isinstance(value, bool) else str(value)
             if text in choices:
                 return text
-            self.problems.append(f"{name} {value!r} is unknown. {did_you_mean(str(value), choices)}")
+            self.problems.append(f"{name} {repr_short(value)} is unknown. {did_you_mean(str(value), choices)}")
         elif origin is dict and isinstance(value, Mapping):
             return {str(key): item for key, item in value.items()}
         elif origin is list:
@@ -158,13 +159,15 @@ class Checker:
                 dict: "a set of keys",
             }
             optional = " or null" if len(members) > 1 else ""
-            self.problems.append(f"{name} must be {words.get(origin or target, target)}{optional}, not {value!r}")
+            self.problems.append(
+                f"{name} must be {words.get(origin or target, target)}{optional}, not {repr_short(value)}"
+            )
         return None
 
     def _check_range(self, value: Any, bounds: Mapping[str, Any], name: str) -> None:
         for number in value if isinstance(value, list) else [value]:
             if bound := outside(number, bounds):
-                self.problems.append(f"{name} must be {bound}, not {number!r}")
+                self.problems.append(f"{name} must be {bound}, not {repr_short(number)}")
 
 
 def _finite(number: float) -> bool:

@@ -15,7 +15,7 @@ from adaptact.compare.analysis import SCHEMA_FILE, analyse
 from adaptact.compare.plan import Plan
 from adaptact.compare.results import Result, as_csv, table
 from adaptact.errors import UserError
-from adaptact.records import finite
+from adaptact.files import finite
 from plans import result
 
 Make = Callable[..., Plan]

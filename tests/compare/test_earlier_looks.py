@@ -11,7 +11,7 @@ import pytest
 
 import pictures
 import texts
-from adaptact import config, data, records
+from adaptact import config, data, files
 from adaptact.compare import earlier_looks as looks
 from adaptact.compare.earlier_looks import earlier_looks
 from adaptact.compare.plan import Plan, settle
@@ -27,12 +27,13 @@ def compared(folder: Path, plan: Plan, rows: dict[int, SourceRows | None]) -> Pa
         for run in plan.runs(arm):
             target = folder / run.folder
             target.mkdir(parents=True)
-            records.write_json(target / "planned.json", {"status": "finished", "hash": run.hash})
+            files.write_json(target / "planned.json", {"status": "finished", "hash": run.hash})
             known = rows[run.settings["data"]["split_seed"]]
             more: dict[str, Any] = {}
             if known is not None:
                 more = {"sources": np.array(known.sources), "source": known.source, "row": known.row}
-            np.savez(target / "outputs.npz", targets=np.zeros(3), predictions=np.zeros(3), **more)
+            n = 3 if known is None else len(known.row)
+            np.savez(target / "outputs.npz", targets=np.zeros(n), predictions=np.zeros(n), **more)
     return folder
 
 

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from adaptact import __main__ as command_line
-from adaptact import conversion, data, records
+from adaptact import conversion, data, files, records
 from adaptact.activations import create
 from adaptact.data import Prepared
 from adaptact.export import latency, model
@@ -435,7 +435,7 @@ def test_broken_runs_are_refused(small_run: Path, tmp_path: Path) -> None:
     assert "has no inputs.json" in refused(f"run={copy}")
     shutil.copy(small_run / "inputs.json", copy)
     (copy / "outputs.npz").write_bytes(b"PK no array")
-    assert "outputs.npz cannot be read" in refused(f"run={copy}")
+    assert "outputs.npz is broken" in refused(f"run={copy}")
     (copy / "checkpoints" / "best.ckpt").write_bytes(b"PK no checkpoint")
     assert "best.ckpt cannot be read" in refused(f"run={copy}")
     assert not (copy / "export").exists()
@@ -503,7 +503,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(
         path.write_bytes(content[:10])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(records, "write_bytes", full)
+    monkeypatch.setattr(files, "write_bytes", full)
     assert "No space left on device" in refused(f"run={small_run}", f"output={tmp_path / 'out'}")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 

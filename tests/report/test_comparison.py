@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adaptact import records
+from adaptact import files
 from adaptact.compare.earlier_looks import EarlierLook
 from adaptact.compare.plan import Plan, settle
 from adaptact.compare.results import Result
@@ -62,7 +62,7 @@ def written(plan: Plan, folder: Path, monkeypatch: pytest.MonkeyPatch, **options
                 "epoch,site,alpha,gap\n0,1,0.5,0.1\n1,1,0.6,0.1\n", encoding="utf-8"
             )
             line = {"x": [0.0, 1.0], "start": [0.0, 1.0], "learned": [0.0, 0.9]}
-            records.write_json(target / "curves.json", {HOSTILE: line} if arm == "sgblend" else {})
+            files.write_json(target / "curves.json", {HOSTILE: line} if arm == "sgblend" else {})
             y = np.array([0, 1] * 10)
             p = np.where(np.arange(20) < 20 * value, y, 1 - y) * 0.8 + 0.1
             outputs = {"predictions": np.stack([1 - p, p], 1), "targets": y}
@@ -70,7 +70,7 @@ def written(plan: Plan, folder: Path, monkeypatch: pytest.MonkeyPatch, **options
             found.append(replace(one, record=record, folder=target, robustness=disturbed))
     monkeypatch.setattr(comparison.results, "results", lambda plan, folder: iter(found))
     cost = {"arms": {arm.name: dict.fromkeys(("fit_time", "latency", "throughput"), TIMING) for arm in plan.arms}}
-    records.write_json(folder / "cost.json", {"key": "", "cost": cost})
+    files.write_json(folder / "cost.json", {"key": "", "cost": cost})
     return comparison.write_report(plan, folder, metric_of=metric_of_arrays, cost=cost, **options)
 
 

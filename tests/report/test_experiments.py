@@ -47,18 +47,34 @@ def run(
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     values = {} if accuracy is None else {"accuracy": accuracy}
-    layers = [{"name": "1", "alpha": a, "beta": 1.0, "gap": 0.05} for a in (alpha - 0.1, alpha + 0.1)] if alpha else []
+    layers = (
+        [{"name": "1", "kind": "SGBlend", "alpha": a, "beta": 1.0, "gap": 0.05} for a in (alpha - 0.1, alpha + 0.1)]
+        if alpha
+        else []
+    )
     Record(
         status=status,
         reason=None if status == "finished" else "too many steps",
-        data={"name": "digits"},
-        model={"name": "mlp"},
+        data={
+            "name": "digits",
+            "task": "classification",
+            "rows": dict.fromkeys(("train", "val", "test"), 9),
+            "fingerprint": "0",
+        },
+        model={"name": "mlp", "parameters": 9, "activation_parameters": 3, "sites": 2},
         activation="sgblend",
         seed=seed,
-        monitor={"name": "val/accuracy", "mode": "max"},
+        monitor={"name": "val/accuracy", "mode": "max", "best": None, "best_epoch": None},
         metrics={"train": values, "val": values, "test": {k: v - 0.2 for k, v in values.items()}},
-        stability={"nonfinite_steps": 7},
-        speed={},
+        stability={
+            "nonfinite_steps": 7,
+            "loss_spikes": 0,
+            **dict.fromkeys(("grad_norm_max", "grad_norm_median", "grad_norm_cv", "epochs_to_90pct")),
+        },
+        speed={
+            "fit_s": 1.0,
+            **dict.fromkeys(("import_s", "first_step_s", "train_samples_per_second", "inference")),
+        },
         layers=layers,
         versions={},
         device="cpu",

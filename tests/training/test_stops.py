@@ -165,7 +165,7 @@ def test_a_full_disk_is_one_message_and_what_was_written_stays(tmp_path: Path) -
         check=False,
     )
     assert result.returncode == 2
-    assert "disk is full" in result.stderr
+    assert "File too large" in result.stderr
     assert "Traceback" not in result.stderr
     (folder,) = out.glob("*")
     assert (folder / "config.yaml").read_text(encoding="utf-8")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-import yaml
-
 from adaptact.errors import ConfigError, did_you_mean
+from adaptact.files import parse_yaml
 from adaptact.schema import Checker, option, split_words
 
 GROUPS = ("kernels", "step", "loop", "startup", "inference", "scaling")
@@ -40,8 +39,8 @@ def read_words(words: list[str]) -> Benchmark:
     raw: dict[str, Any] = {}
     for key, text in given.items():
         try:
-            raw[key] = yaml.safe_load(text)
-        except yaml.YAMLError:
+            raw[key] = parse_yaml(text)
+        except ValueError:
             raw[key] = text
     if isinstance(groups := raw.get("groups"), str):
         raw["groups"] = [item.strip() for item in groups.split(",") if item.strip()]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from adaptact import records
+from adaptact import files
 from adaptact.benchmark.measuring import Figure
 
 
@@ -19,10 +19,12 @@ def write(folder: Path, figures: Sequence[Figure], about: dict[str, Any]) -> Non
         about: "machine", "versions", "command" and whatever else tells how the figures came about.
     """
     plain = {"schema": 1, **about, "figures": [dataclasses.asdict(figure) for figure in figures]}
-    records.write_json(folder / "benchmark.json", plain)
-    records.write_bytes(folder / "benchmark.md", markdown(figures, about).encode())
-    if drawn := [figure for figure in figures if figure.ratio is not None and figure.arm not in BASELINES]:
-        records.write_bytes(folder / "benchmark.png", picture(drawn))
+    drawn = [figure for figure in figures if figure.ratio is not None and figure.arm not in BASELINES]
+    with files.together(folder) as draft:
+        files.write_json(draft / "benchmark.json", plain)
+        files.write_text(draft / "benchmark.md", markdown(figures, about))
+        if drawn:
+            files.write_bytes(draft / "benchmark.png", picture(drawn))
 
 
 BASELINES = ("gelu", "bare loop")

@@ -10,7 +10,7 @@ from typing import Any
 
 import lightning as L
 
-from adaptact import records
+from adaptact import files
 from adaptact.callbacks.stability import StabilityMonitor
 
 
@@ -50,7 +50,7 @@ class History(L.Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self._restored and trainer.is_global_zero:
-            records.write_text(self.path, self._text(self.rows, header=True))
+            files.write_text(self.path, self._text(self.rows, header=True))
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         losses = self.stability.losses[self._losses_before :]

@@ -11,7 +11,7 @@ from typing import Any
 import lightning as L
 from torch import Tensor, nn
 
-from adaptact import records
+from adaptact import files
 from adaptact.activations import learned_values
 from adaptact.callbacks.sites import eagerly, gap, watch, watched
 from adaptact.surgery import named_activations
@@ -64,7 +64,7 @@ class ParameterHistory(L.Callback):
             self.rows.append(row)
         self._gaps = {}
         if self.rows and trainer.is_global_zero:
-            records.write_text(self.path, self._text())
+            files.write_text(self.path, self._text())
 
     def _text(self) -> str:
         text = io.StringIO()

@@ -7,8 +7,9 @@ import time
 from typing import Any
 
 import lightning as L
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from adaptact import terminal
 
 REFRESH_S = 0.1
 PLAIN_EVERY_S = 5.0
@@ -32,7 +33,7 @@ class ProgressLine(L.Callback):
             TextColumn("steps"),
             TimeRemainingColumn(),
         )
-        self._progress = Progress(*columns, console=Console(stderr=True), auto_refresh=False)
+        self._progress = Progress(*columns, console=terminal.console(stderr=True), auto_refresh=False)
         self._progress.start()
         self._progress.add_task(f"epoch 1/{trainer.max_epochs}", total=trainer.estimated_stepping_batches)
 

@@ -13,8 +13,8 @@ import numpy as np
 from adaptact.compare.earlier_looks import EarlierLook
 from adaptact.compare.money import values
 from adaptact.compare.plan import Arm, Plan
-from adaptact.compare.results import Result, differences
-from adaptact.compare.row_limits import Metric, limits, paired_rows, read_arrays, row_worth
+from adaptact.compare.results import Result, differences, readable_outputs
+from adaptact.compare.row_limits import Metric, limits, paired_rows, row_worth
 from adaptact.compare.statistics import (
     Interval,
     checked,
@@ -305,13 +305,13 @@ def _row_interval(
     """Uncertainty from the finite test set; only where all pairs share it."""
     if metric is None or "split" in plan.vary or plan.folds is not None:
         return None
-    arrays = [(read_arrays(base.folder), read_arrays(ours.folder)) for base, ours in pairs]
+    arrays = [(readable_outputs(base.folder), readable_outputs(ours.folder)) for base, ours in pairs]
     known = [(base, ours) for base, ours in arrays if base is not None and ours is not None]
     if not known:
         return None
-    baseline, candidate = (np.stack([pair[i]["predictions"] for pair in known]) for i in (0, 1))
+    baseline, candidate = (np.stack([pair[i].predictions for pair in known]) for i in (0, 1))
     try:
-        found: Interval = row_interval(known[0][0]["targets"], baseline, candidate, metric, level=level, resamples=200)
+        found: Interval = row_interval(known[0][0].targets, baseline, candidate, metric, level=level, resamples=200)
     except ValueError:
         return None
     return {"interval": [found.low, found.high], "standard_error": found.standard_error, "rows": found.pairs}

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
-from adaptact import records
+from adaptact import files, folders, records
 from adaptact.compare.options import read_section
 from adaptact.compare.plan import NOT_IN_HASH, Arm, Run, code_version, digest
 from adaptact.compare.results import Result, read_result
 from adaptact.config import METRICS
 from adaptact.data.windows import Scheme
-from adaptact.errors import ConfigError, did_you_mean
+from adaptact.errors import ConfigError, UserError, did_you_mean
 from adaptact.schema import option
+from adaptact.shapes import Count
 
 
 @dataclass
@@ -136,7 +136,7 @@ class WindowRun(Run):
 
     @property
     def folder(self) -> str:
-        return f"{records.safe_name(self.arm)}/window{self.origin + 1}-seed{self.seed}"
+        return f"{folders.safe_name(self.arm)}/window{self.origin + 1}-seed{self.seed}"
 
 
 def runs_of(arm: Arm, options: Backtest, source: str) -> Iterator[WindowRun]:
@@ -151,13 +151,19 @@ def runs_of(arm: Arm, options: Backtest, source: str) -> Iterator[WindowRun]:
             yield WindowRun(arm.name, seed, None, settings, key, origin)
 
 
+class _Window(TypedDict):
+    """One later window of ``windows.json``."""
+
+    window: Count
+    metrics: records.Metrics
+
+
 def read_run(folder: Path, run: WindowRun, arm: Arm) -> tuple[Result, list[dict[str, Any]]]:
     """A run's result and its metrics per window; with status "missing" where either is not there or not whole."""
     result = read_result(folder, run, arm)
     if not result.ended:
         return result, []
     try:
-        found = json.loads((result.folder / records.WINDOWS_FILE).read_text(encoding="utf-8"))
-        return result, [{"window": int(one["window"]), "metrics": dict(one["metrics"])} for one in found]
-    except (OSError, ValueError, KeyError, TypeError):
+        return result, files.read_json(result.folder / records.WINDOWS_FILE, list[_Window])
+    except (FileNotFoundError, UserError):
         return Result(run, arm, result.folder, "missing", result.reason), []

@@ -11,6 +11,7 @@ import numpy as np
 
 from adaptact import records
 from adaptact.compare.plan import FILE, Plan
+from adaptact.compare.results import readable_outputs
 from adaptact.errors import UserError
 
 Rows = Mapping[str, np.ndarray]  # row numbers, sorted, by the SHA-256 of the file they stand in
@@ -75,11 +76,10 @@ def tested_rows(folder: Path, plan: Plan) -> dict[str, np.ndarray]:
             split = (run.settings["data"]["split_seed"], run.fold)
             if split in known:
                 continue
-            try:
-                with np.load(folder / run.folder / "outputs.npz", allow_pickle=False) as file:
-                    sources, source, row = file["sources"], file["source"], file["row"]
-            except (OSError, ValueError, KeyError):
+            outputs = readable_outputs(folder / run.folder)
+            if outputs is None or outputs.source is None or outputs.row is None or outputs.sources is None:
                 continue
+            sources, source, row = outputs.sources, outputs.source, outputs.row
             known.add(split)
             order = np.argsort(source, kind="stable")
             for number, rows in zip(*_grouped(source[order], row[order])):

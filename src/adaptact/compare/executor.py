@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import signal
 import threading
@@ -15,7 +14,8 @@ import joblib
 from joblib.externals.loky import ProcessPoolExecutor, get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from adaptact.errors import UserError
+from adaptact.errors import MachineError, UserError
+from adaptact.interrupts import end_with, raise_as
 
 Work = Callable[..., dict[str, Any]]
 KILLED = {
@@ -35,47 +35,58 @@ def execute(
     report: Callable[[int, dict[str, Any]], None],
     *,
     workers: int,
+    threads: int | None = None,
     backend: str = "loky",
 ) -> None:
     """Call ``work(*task)`` for every task, and ``report(number of the task, what work returned)`` as each ends.
 
-    Each worker has its share of the cores. A task whose process dies is tried once more by itself, so that its death
-    takes no other down, and is reported as failed if it dies again.
+    A task whose process dies is tried once more by itself, so that its death takes no other down, and is reported as
+    failed if it dies again. All workers end with this process, however it ends.
 
     Args:
-        work: a function of a module, which catches its own errors.
+        work: a function of a module, which catches its own errors. What it returns has a "status"; "interrupted" and
+            "undone", with the fault of the machine as its "reason", end the whole, and are not reported.
+        threads: of each worker; None: its share of the cores.
 
     Raises:
         UserError: a back end that is not installed.
+        MachineError: the machine cannot go on, as with a full disk.
+        KeyboardInterrupt: Ctrl-C, or SIGTERM.
     """
     with _interrupts() as check:
-        _execute(work, dict(enumerate(tasks)), report, check, workers, backend)
+        _execute(work, dict(enumerate(tasks)), report, check, workers, threads or share(workers), backend)
+
+
+def share(workers: int) -> int:
+    """Threads of each of some workers."""
+    return max(1, cores() // workers)
 
 
 @contextlib.contextmanager
 def _interrupts() -> Iterator[Callable[[], None]]:
-    """Gives a function that raises KeyboardInterrupt if Ctrl-C was pressed.
+    """Gives a function that raises KeyboardInterrupt if Ctrl-C was pressed or SIGTERM came.
 
     Python raises it wherever the process is, which may be where a library takes it for an error of a worker.
     """
-    seen: list[int] = []
+    seen: list[str] = []
 
     def note(number: int, frame: Any) -> None:
-        seen.append(number)
-        raise KeyboardInterrupt
+        seen.append(signal.Signals(number).name)
+        raise_as(seen[0])
 
     def check() -> None:
         if seen:
-            raise KeyboardInterrupt
+            raise_as(seen[0])
 
     if threading.current_thread() is not threading.main_thread():  # which alone may set a handler
         yield check
         return
-    before = signal.signal(signal.SIGINT, note)
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield check
     finally:
-        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _execute(
@@ -84,41 +95,55 @@ def _execute(
     report: Callable[[int, dict[str, Any]], None],
     check: Callable[[], None],
     workers: int,
+    threads: int,
     backend: str,
 ) -> None:
-    def run(numbers: Sequence[int], at_once: int) -> None:
-        threads = max(1, cores() // at_once)
-        inner = {"inner_max_num_threads": threads} if backend == "loky" else {}
+    ending: dict[str, Any] = {"initializer": end_with, "initargs": (os.getpid(),)}
+
+    def ended(number: int, result: dict[str, Any]) -> None:
+        check()
+        status = result.get("status")
+        if status == "interrupted":
+            raise_as("SIGTERM" if "SIGTERM" in str(result["reason"]) else "SIGINT")
+        if status == "undone":
+            raise MachineError(result["reason"])
+        del left[number]
+        report(number, result)
+
+    def run(numbers: Sequence[int]) -> None:
+        inner = {"inner_max_num_threads": threads, **ending} if backend == "loky" else {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a worker that was stopped or grew and is started again
-            with joblib.parallel_config(backend=backend, n_jobs=at_once, **inner):
+            with joblib.parallel_config(backend=backend, n_jobs=workers, **inner):
                 jobs = [joblib.delayed(_numbered)(number, work, threads, left[number]) for number in numbers]
-                for number, result in _as_they_end(jobs, at_once, backend):
-                    check()
-                    del left[number]
-                    report(number, result)
+                for number, result in _as_they_end(jobs, workers, backend):
+                    ended(number, result)
 
     if backend == "ray":
         _start_ray()
     try:
         try:
-            run(list(left), workers)
+            run(list(left))
         except TerminatedWorkerError:  # of what task is not known: one by one, each in a process of its own
             check()
         else:
             check()
             return
-    except KeyboardInterrupt:
+        for number in list(left):
+            ended(number, _alone(number, work, threads, left[number], ending))
+    except (KeyboardInterrupt, MachineError):
         get_reusable_executor().shutdown(kill_workers=True)
         raise
-    for number in list(left):
-        try:
-            with ProcessPoolExecutor(max_workers=1) as alone:
-                result = alone.submit(_numbered, number, work, cores(), left[number]).result()[1]
-        except TerminatedWorkerError:
-            result = dict(KILLED)
-        del left[number]
-        report(number, result)
+
+
+def _alone(number: int, work: Work, threads: int, task: tuple[Any, ...], ending: dict[str, Any]) -> dict[str, Any]:
+    executor = ProcessPoolExecutor(max_workers=1, **ending)
+    try:
+        return executor.submit(_numbered, number, work, threads, task).result()[1]  # type: ignore[no-any-return]
+    except TerminatedWorkerError:
+        return dict(KILLED)
+    finally:
+        executor.shutdown(kill_workers=True)
 
 
 def _as_they_end(jobs: list[Any], at_once: int, backend: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -133,9 +158,6 @@ def _as_they_end(jobs: list[Any], at_once: int, backend: str) -> Iterator[tuple[
 def _numbered(number: int, work: Work, threads: int, task: tuple[Any, ...]) -> tuple[int, dict[str, Any]]:
     import torch
 
-    if multiprocessing.current_process().name != "MainProcess":
-        # a terminal sends Ctrl-C to all its processes; the one that compares ends the others
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from adaptact import records
+from adaptact import folders, records
 from adaptact.compare.plan import FILE, Plan, Run, changes_since, digest
 from adaptact.errors import UserError
 
@@ -50,7 +50,7 @@ def folder_of(parent: Path, plan: Plan, name: str | None, retrain: bool) -> Path
         UserError: the folder holds runs that were made otherwise, and ``retrain`` is False.
     """
     model = plan.arms[0].settings["model"]["name"]
-    folder = parent / records.safe_name(name or f"{plan.data['name']}-{model}-{plan.hash[:8]}")
+    folder = parent / folders.safe_name(name or f"{plan.data['name']}-{model}-{plan.hash[:8]}")
     if name is None and not (folder / FILE).is_file():
         folder = same_command(parent, plan) or folder  # what an option is by default may have changed
     if not (folder / FILE).is_file():

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from adaptact.compare.plan import Plan
-from adaptact.compare.results import Result, differences
-from adaptact.compare.row_limits import read_arrays
+from adaptact.compare.results import Result, differences, readable_outputs
 from adaptact.compare.statistics import simultaneous
 from adaptact.compare.value import Value, yearly_value
 from adaptact.training.decision import choose_threshold, constant_cost, cost_per_decision
@@ -88,22 +87,22 @@ def _costs_of_pair(pair: tuple[Result, Result], costs: tuple[float, float], numb
     """
     if all(result.failed for result in pair):
         return 0.0, 0.0  # both are that prediction
-    arrays = [None if result.failed else read_arrays(result.folder) for result in pair]
-    known = next((found for found in arrays if found is not None and "val_targets" in found), None)
+    arrays = [None if result.failed else readable_outputs(result.folder) for result in pair]
+    known = next((found for found in arrays if found is not None and found.val_targets is not None), None)
     if known is None:
         return None
-    val, test = known["val_targets"] == number, known["targets"] == number
+    val, test = np.asarray(known.val_targets) == number, np.asarray(known.targets) == number
     each = []
     for result, found in zip(pair, arrays, strict=True):
         if result.failed:
             each.append(constant_cost(val, test, costs))
             continue
-        if found is None or found["predictions"].ndim != 2 or "val_predictions" not in found:
+        if found is None or found.predictions.ndim != 2 or found.val_predictions is None:
             return None
-        sought = found["val_predictions"][:, number].astype(np.float64)
-        threshold = choose_threshold(sought, found["val_targets"] == number, costs=costs)
-        answers = found["predictions"][:, number].astype(np.float64)
-        each.append(cost_per_decision(answers, found["targets"] == number, threshold, costs))
+        sought = found.val_predictions[:, number].astype(np.float64)
+        threshold = choose_threshold(sought, np.asarray(found.val_targets) == number, costs=costs)
+        answers = found.predictions[:, number].astype(np.float64)
+        each.append(cost_per_decision(answers, np.asarray(found.targets) == number, threshold, costs))
     return each[0], each[1]
 
 

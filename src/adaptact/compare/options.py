@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, is_dataclass
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args
 
-import yaml
-
 from adaptact.compare.value import Value
 from adaptact.config import METRICS
 from adaptact.errors import ConfigError, did_you_mean
+from adaptact.files import parse_yaml
 from adaptact.schema import Checker, option, types_of
 
 VARY = ("split", "init", "order")
@@ -149,8 +148,8 @@ def _value(text: str) -> Any:
     if re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", text):
         return float(text)
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return parse_yaml(text)
+    except ValueError:
         return text
 
 

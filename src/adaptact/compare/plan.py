@@ -9,19 +9,58 @@ import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 
-from adaptact import records
+from adaptact import files, folders, records
 from adaptact.compare.code_files import code_files
 from adaptact.compare.options import Comparison
 from adaptact.config import SETTABLE, starts_from_options
 from adaptact.errors import UserError
+from adaptact.shapes import Between, Count, Shaped, Share, conform
 
 SCHEMA = 1
 FILE = "plan.json"
-NOT_IN_HASH = ("output_dir", "resume", "trust", "debug", "logger", "figure", "references")
+NOT_IN_HASH = ("output_dir", "resume", "trust", "follow_links", "debug", "logger", "figure", "references")
+
+
+MOST_RUNS = 100_000
+Name = Annotated[str, Between(1, 200)]
+Seed = Annotated[int, Between(0, 2**63 - 1)]
+
+
+class _DataSettings(TypedDict):
+    split_seed: Seed
+
+
+class _ActivationSettings(TypedDict):
+    name: str
+    kind: str
+
+
+class _ModelSettings(TypedDict):
+    name: str
+
+
+class _Settings(TypedDict):
+    """What a plan itself asks of the settings of an arm; the rest is checked before a run."""
+
+    seed: Seed
+    data: _DataSettings
+    activation: _ActivationSettings
+    model: _ModelSettings
+
+
+class _Data(TypedDict):
+    name: str
+    task: Literal["classification", "regression"]
+    fingerprint: str
+    rows: dict[str, Count]
+    fixed_test: bool
+    labels: NotRequired[list[str] | None]
+    positive: NotRequired[dict[str, Any] | None]
+    warnings: NotRequired[list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -36,13 +75,13 @@ class Arm:
         seed_offset: added to the seeds of start and order, where one activation stands twice (an A/A comparison).
     """
 
-    name: str
-    activation: str
-    settings: dict[str, Any]
+    name: Name
+    activation: Name
+    settings: Annotated[dict[str, Any], Shaped(_Settings)]
     role: Literal["baseline", "candidate", "control"]
     of: str | None = None
     control: Literal["frozen", "learned", "scale"] | None = None
-    seed_offset: int = 0
+    seed_offset: Seed = 0
 
 
 @dataclass(frozen=True)
@@ -57,7 +96,7 @@ class Run:
 
     @property
     def folder(self) -> str:
-        return f"{records.safe_name(self.arm)}/seed{self.seed}" + ("" if self.fold is None else f"-fold{self.fold}")
+        return f"{folders.safe_name(self.arm)}/seed{self.seed}" + ("" if self.fold is None else f"-fold{self.fold}")
 
 
 @dataclass
@@ -70,27 +109,40 @@ class Plan:
             positive class with how it was decided.
         code: hash of the code that trains; ``code_files`` are its files, to say which of them changed.
         changes: what became different after the first runs, each with the time it was seen.
+        threads: of each run, the same for all, as another number rounds otherwise; None in plans of earlier versions.
+        state: of the command that makes the comparison; "running" after one that was killed.
     """
 
     baseline: str
     metric: str
-    mode: str
+    mode: Annotated[str, Shaped(Literal["min", "max"])]
     margin: float | None
     margin_rule: str
-    error: float
+    error: Share
     strict: bool
-    vary: list[str]
-    seeds: list[int]
-    folds: int | None
+    vary: Annotated[list[str], Shaped(list[Literal["init", "order", "split"]])]
+    seeds: Annotated[list[Seed], Between(1, MOST_RUNS)]
+    folds: Annotated[int, Between(2, MOST_RUNS)] | None
     limits: dict[str, float | None]
-    arms: list[Arm]
-    data: dict[str, Any]
+    arms: Annotated[list[Arm], Between(1, 1000)]
+    data: Annotated[dict[str, Any], Shaped(_Data)]
     code: str
     words: list[str]
     decided_at: str = ""
     changes: list[dict[str, str]] = field(default_factory=list)
     code_files: dict[str, str] = field(default_factory=dict)
+    threads: Annotated[int, Between(1, 10_000)] | None = None
+    state: Literal["running", "interrupted", "finished"] | None = None
     schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        names = [arm.name for arm in self.arms]
+        if len(set(map(folders.safe_name, names))) < len(names):
+            raise ValueError("two of its arms have one name")
+        if self.baseline not in names or any(arm.of is not None and arm.of not in names for arm in self.arms):
+            raise ValueError("an arm is named that it does not have")
+        if len(names) * len(self.seeds) * (self.folds or 1) > MOST_RUNS:
+            raise ValueError(f"it has more than {MOST_RUNS:,} runs")
 
     @property
     def candidates(self) -> list[Arm]:
@@ -107,7 +159,7 @@ class Plan:
     def hash(self) -> str:
         """Of everything that was decided; the same command gives the same one, whatever the code and the day."""
         plain = asdict(self)
-        for key in ("decided_at", "changes", "code", "code_files", "words"):
+        for key in ("decided_at", "changes", "code", "code_files", "words", "threads", "state"):
             plain.pop(key)
         for arm in plain["arms"]:
             arm["settings"] = decisive(arm["settings"])
@@ -133,7 +185,7 @@ class Plan:
         return settings
 
     def write(self, folder: Path) -> None:
-        records.write_json(folder / FILE, {"hash": self.hash, **asdict(self)})
+        files.write_json(folder / FILE, {"hash": self.hash, **asdict(self)})
 
     @classmethod
     def read(cls, folder: Path) -> Plan:
@@ -144,14 +196,13 @@ class Plan:
         """
         path = folder / FILE
         try:
-            plain = json.loads(path.read_text(encoding="utf-8"))
-            if plain["schema"] != SCHEMA:
-                raise UserError(f"{path} has schema {plain['schema']}; this version of adaptact reads schema {SCHEMA}")
+            plain = files.read_json(path)
+            records.check_schema(plain, SCHEMA, path)
             plain.pop("hash", None)
-            return cls(**{**plain, "arms": [Arm(**arm) for arm in plain["arms"]]})
+            return conform(plain, cls)  # type: ignore[no-any-return]
         except FileNotFoundError:
             raise UserError(f"{folder} is no comparison: it has no {FILE}") from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except ValueError as error:
             raise UserError(f"{path} is broken ({error}): compare again, in another folder") from None
 
 
@@ -282,10 +333,12 @@ def settle(folder: Path, plan: Plan) -> Plan:
     if (folder / FILE).is_file():
         before = Plan.read(folder)
         plan.decided_at, plan.changes = before.decided_at, before.changes
+        plan.threads = before.threads or plan.threads
         plan.changes += [{"seen_at": now(), "what": what} for what in changes_since(before, plan)]
     else:
         plan.decided_at = now()
-    folder.mkdir(parents=True, exist_ok=True)
+    folders.make_folder(folder)
+    plan.state = "running"
     plan.write(folder)
     return plan
 

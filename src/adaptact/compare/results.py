@@ -4,18 +4,46 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
-from adaptact import records
+from adaptact import files, records
 from adaptact.compare.paired_rows import HIGHER
 from adaptact.compare.plan import Arm, Plan, Run, with_learned_values
 from adaptact.config import starts_from_options
 from adaptact.errors import UserError
+from adaptact.outputs import Outputs, read_outputs
+
+
+class _Timing(TypedDict):
+    p50_ms: float
+    ratio: float
+    interval: tuple[float, float]
+    p95_ms: NotRequired[float]
+    samples_per_second: NotRequired[float]
+
+
+class _Costs(TypedDict):
+    arms: dict[str, dict[str, _Timing]]
+    seconds: NotRequired[float]
+
+
+class CostFile(TypedDict):
+    """``cost.json``: what each arm costs, and the hash of what was measured."""
+
+    key: str
+    cost: _Costs
+
+
+class References(TypedDict):
+    """A file of reference models: what each reaches on one split."""
+
+    status: str
+    references: list[records.Reference]
+    seconds: records.Number
 
 
 @dataclass(frozen=True)
@@ -57,24 +85,32 @@ class Result:
 def read_result(folder: Path, run: Run, arm: Arm) -> Result:
     """A run's result; with status "missing" where it is not there, is not whole or is of another plan."""
     target = folder / run.folder
+    plain = records.read_planned(target)
+    if plain.get("hash") != run.hash or plain["status"] not in records.ENDED:
+        return Result(run, arm, target, "missing")
     try:
-        plain = json.loads((target / records.PLANNED_FILE).read_text(encoding="utf-8"))
-        if plain["hash"] != run.hash or plain["status"] not in records.ENDED:
-            return Result(run, arm, target, "missing")
         record = None if plain["status"] == "failed" else records.Record.load(target)
         return Result(
             run=run,
             arm=arm,
             folder=target,
             status=plain["status"],
-            reason=plain["reason"],
-            seconds=plain["seconds"],
-            constant=plain["constant"],
+            reason=plain.get("reason"),
+            seconds=plain.get("seconds"),
+            constant=plain.get("constant"),
             robustness=plain.get("robustness"),
             record=record,
         )
-    except (OSError, ValueError, KeyError, TypeError, UserError):
+    except UserError:
         return Result(run, arm, target, "missing")
+
+
+def readable_outputs(folder: Path) -> Outputs | None:
+    """Outputs of a run; None where it has none, or a broken file."""
+    try:
+        return read_outputs(folder)
+    except UserError:
+        return None
 
 
 def settled(plan: Plan, arm: Arm, folder: Path) -> Arm | None:
@@ -121,12 +157,12 @@ def differences(
 
 def reference_files(plan: Plan, folder: Path) -> dict[Path, Run]:
     """Per split the file of its reference models, and a run on it; other data has files of another name."""
-    files = {}
+    found = {}
     for run in plan.runs(plan.arm(plan.baseline)):
         fold = "" if run.fold is None else f"-fold{run.fold}"
         name = f"split{run.settings['data']['split_seed']}{fold}-{plan.data['fingerprint'][:8]}.json"
-        files[folder / "references" / name] = run
-    return files
+        found[folder / "references" / name] = run
+    return found
 
 
 def read_references(plan: Plan, folder: Path) -> list[dict[str, Any]]:
@@ -134,10 +170,10 @@ def read_references(plan: Plan, folder: Path) -> list[dict[str, Any]]:
     found = []
     for file in reference_files(plan, folder):
         try:
-            found.append(json.loads(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
+            found.append(files.read_json(file, References))
+        except (FileNotFoundError, UserError):
             continue
-    return [entry for entry in found if isinstance(entry, dict) and isinstance(entry.get("references"), list)]
+    return found
 
 
 def table(found: list[Result], metric: str) -> list[dict[str, Any]]:

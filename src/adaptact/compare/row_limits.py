@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from adaptact.compare.paired_rows import bonett_price_of_counts, difference
-from adaptact.compare.results import Result
+from adaptact.compare.results import Result, readable_outputs
 from adaptact.compare.statistics import Interval
+from adaptact.outputs import Outputs
 
 COUNTED = {"accuracy", "f1_macro"}  # metrics that change in steps of a row
 Metric = Callable[[np.ndarray, np.ndarray], float]
@@ -81,11 +80,11 @@ def paired_rows(pairs: Sequence[tuple[Result, Result]]) -> PairedRows | None:
     names: list[np.ndarray] = []
     grouped = False
     for theirs, ours in pairs:
-        base, mine = read_arrays(theirs.folder), read_arrays(ours.folder)
-        if base is None or mine is None or not np.array_equal(base["targets"], mine["targets"]):
+        base, mine = readable_outputs(theirs.folder), readable_outputs(ours.folder)
+        if base is None or mine is None or not np.array_equal(base.targets, mine.targets):
             continue
-        pieces.append((base["targets"], base["predictions"], mine["predictions"]))
-        grouped = grouped or "groups" in base
+        pieces.append((base.targets, base.predictions, mine.predictions))
+        grouped = grouped or base.groups is not None
         names.append(_names(base))
     if not pieces:
         return None
@@ -94,25 +93,15 @@ def paired_rows(pairs: Sequence[tuple[Result, Result]]) -> PairedRows | None:
     return PairedRows(targets, baseline, candidate, unit, grouped)
 
 
-def read_arrays(folder: Path) -> dict[str, Any] | None:
-    """All arrays of a run's ``outputs.npz``; None where it has none or a broken one."""
-    try:
-        with np.load(folder / "outputs.npz", allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
-    except (OSError, ValueError, KeyError):
-        return None
-    return found if {"targets", "predictions"} <= found.keys() else None
-
-
-def _names(arrays: dict[str, Any]) -> np.ndarray:
+def _names(outputs: Outputs) -> np.ndarray:
     """Per row a name that other runs give to the same row, or to its group."""
-    if "groups" in arrays:
-        return np.char.add("group ", arrays["groups"].astype(str))
-    if "row" in arrays:
-        sources = np.array([str(source)[:16] for source in arrays["sources"]])
-        return np.char.add(np.char.add(sources[arrays["source"]], " "), arrays["row"].astype(str))
-    rows = np.arange(len(arrays["targets"])).astype(str)
-    return np.char.add(f"{hash(arrays['targets'].tobytes())} ", rows)
+    if outputs.groups is not None:
+        return np.char.add("group ", outputs.groups.astype(str))
+    if outputs.row is not None and outputs.source is not None and outputs.sources is not None:
+        sources = np.array([str(source)[:16] for source in outputs.sources])
+        return np.char.add(np.char.add(sources[outputs.source], " "), outputs.row.astype(str))
+    rows = np.arange(len(outputs.targets)).astype(str)
+    return np.char.add(f"{hash(outputs.targets.tobytes())} ", rows)
 
 
 def _of_accuracy(rows: PairedRows, level: float) -> Interval:

@@ -7,11 +7,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-import yaml
-
-from adaptact import config, records
+from adaptact import config, files, records
 from adaptact.compare.options import read_section
 from adaptact.errors import ConfigError, UserError, did_you_mean
 from adaptact.schema import option
@@ -141,7 +139,13 @@ def score(result: Mapping[str, Any], folder: Path, metric: str, mode: str) -> fl
 
 
 def write_tuned(folder: Path, best: dict[str, dict[str, Any]], trials: int) -> None:
-    records.write_yaml(folder / FILE, {"schema": 1, "trials": trials, "arms": best})
+    files.write_yaml(folder / FILE, {"schema": 1, "trials": trials, "arms": best})
+
+
+class _Tuned(TypedDict):
+    """``tuned.yaml``."""
+
+    arms: dict[str, dict[str, float]]
 
 
 def read_tuned(folder: Path, activations: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -152,12 +156,9 @@ def read_tuned(folder: Path, activations: Sequence[str]) -> dict[str, dict[str, 
     """
     path = folder / FILE
     try:
-        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
-        arms = {str(name): {str(key): float(value) for key, value in v.items()} for name, v in plain["arms"].items()}
+        arms = files.read_yaml(path, _Tuned)["arms"]
     except FileNotFoundError:
         raise UserError(f"compare.tuned={folder} has no {FILE}: it is not a folder of `make tune`") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
-        raise UserError(f"{path} is broken: {' '.join(str(error).split())}") from None
     for name in activations:
         if name not in arms:
             raise UserError(f"{path} has no settings of {name}: tune all arms alike. {did_you_mean(name, arms)}")

@@ -112,6 +112,7 @@ class Config:
     output_dir: str = option("runs/train", "folder of the runs; relative to the project, not to where one stands")
     resume: str | None = option(None, "run folder to continue; only trainer.max_epochs and loggers may change")
     trust: str | None = option(None, "package whose classes may be imported by a configuration")
+    follow_links: bool = option(False, "write through links that lead out of a folder that is continued")
     debug: bool = option(False, "show the traceback of an error")
 
 

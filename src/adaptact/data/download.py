@@ -8,9 +8,9 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from adaptact import terminal
 from adaptact.errors import DataError
 
 TIMEOUT_S = 20
@@ -53,7 +53,7 @@ def _copy(url: str, file: object, name: str) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with (
         urllib.request.urlopen(url, timeout=TIMEOUT_S) as response,
-        Progress(*columns, console=Console(stderr=True)) as progress,
+        Progress(*columns, console=terminal.console(stderr=True)) as progress,
     ):
         size = response.headers.get("Content-Length")
         task = progress.add_task(name, total=int(size) if size else None)

@@ -22,12 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from adaptact import records
+from adaptact import files, folders, records, terminal
 from adaptact.data.images import Decoding, Facts, decode, facts
-from adaptact.errors import DataError
+from adaptact.errors import DataError, UserError
 
 SCHEMA = 1  # also raised where pictures are decoded in another way
 CHUNK = 256
@@ -70,7 +69,7 @@ class ImageCache:
     def __init__(self, root: Path, parent: Path | None = None) -> None:
         self.root = root
         key = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
-        name = f"{records.safe_name(root.resolve().name)}-{key}"
+        name = f"{folders.safe_name(root.resolve().name)}-{key}"
         self.folder = (parent or records.project_root() / "data" / "cache") / name
 
     def scan(self, paths: list[str]) -> dict[str, Entry]:
@@ -216,7 +215,9 @@ class ImageCache:
         items = list(items)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with (
-            Progress(*columns, console=Console(stderr=True), disable=len(items) < MANY, transient=True) as progress,
+            Progress(
+                *columns, console=terminal.console(stderr=True), disable=len(items) < MANY, transient=True
+            ) as progress,
             ThreadPoolExecutor(os.cpu_count()) as pool,
         ):
             task = progress.add_task(what, total=len(items))
@@ -237,17 +238,17 @@ class ImageCache:
     def _read(self, name: str, key: str | None = None) -> dict[str, Any]:
         """A file of ours, or what it has under a key; empty where there is none, or a broken one: it is made again."""
         try:
-            plain = json.loads((self.folder / name).read_text(encoding="utf-8"))
+            plain = files.read_json(self.folder / name)
             inner = plain if key is None else plain[key]
             return inner if plain["schema"] == SCHEMA and isinstance(inner, dict) else {}
-        except (OSError, ValueError, TypeError, KeyError):
+        except (FileNotFoundError, UserError, KeyError):
             return {}
 
     def _write(self, name: str, plain: dict[str, Any]) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             text = json.dumps({"schema": SCHEMA, **plain}, ensure_ascii=True)
-            records.write_text(self.folder / name, text)
+            files.write_text(self.folder / name, text)
         except OSError as error:
             raise DataError(
                 f"{self.folder} cannot be written: {error.strerror or error}; name another folder with data.cache="

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from adaptact import records
+from adaptact import files
 from adaptact.data.images import Decoding, decode
-from adaptact.errors import DataError
+from adaptact.errors import DataError, UserError
 from adaptact.layouts import Pixels
+from adaptact.shapes import conform
 
 SCHEMA = 1
 FILE = "pictures.json"
@@ -40,7 +40,7 @@ class ImagePreparation:
 
     def save(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
-        records.write_json(folder / FILE, {"schema": SCHEMA, **asdict(self)})
+        files.write_json(folder / FILE, {"schema": SCHEMA, **asdict(self)})
 
     @classmethod
     def load(cls, folder: Path) -> ImagePreparation:
@@ -50,14 +50,14 @@ class ImagePreparation:
             DataError: a file that is missing, damaged or of another schema.
         """
         try:
-            plain = json.loads((folder / FILE).read_text(encoding="utf-8"))
-            if plain.pop("schema") != SCHEMA:
+            plain = files.read_json(folder / FILE)
+            if plain.pop("schema", None) != SCHEMA:
                 raise ValueError("it is of another version of adaptact; train again")
-            how = Decoding(**plain.pop("how"))
-            if how.channels not in {1, 3} or not 0 < how.height <= 1024 or not 0 < how.width <= 1024:
+            made = conform(plain, cls)
+            if made.how.channels not in {1, 3} or not 0 < made.how.height <= 1024 or not 0 < made.how.width <= 1024:
                 raise ValueError("its pictures have an odd size")
-            pixels = plain.pop("layout")
-            layout = Pixels(tuple(map(float, pixels["mean"])), tuple(map(float, pixels["std"])))
-            return cls(how, [str(label) for label in plain["labels"]], layout)
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            return made  # type: ignore[no-any-return]
+        except FileNotFoundError as error:
+            raise DataError(f"{folder} holds no preparation of pictures: {error} is missing") from None
+        except (UserError, ValueError) as error:
             raise DataError(f"{folder} holds no preparation of pictures that can be read: {error}") from None

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -17,19 +16,38 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder, QuantileTransformer, StandardScaler
 from skops import io as skops_io
 
-from adaptact import config, records
+from adaptact import config, files
 from adaptact.data.cells import numbers, texts
-from adaptact.data.profile import profile
+from adaptact.data.profile import Profile, profile
 from adaptact.data.reading import Format
 from adaptact.data.roles import Column, Roles, calendar, calendar_parts
 from adaptact.errors import DataError
-from adaptact.layouts import Columns
+from adaptact.files import check_archive
+from adaptact.layouts import MOST, Columns
+from adaptact.shapes import Between
 
 SCHEMA = 2
 TRUSTED = ["numpy.dtype"]  # beyond what skops trusts by itself; a description of numbers, it runs nothing
 PIECES = 48  # of a piecewise-linear embedding
 PIECE = 50_000  # rows that are transformed at once
 MOST_ROWS = 100_000  # of which a preparation learns: more would move no quantile by more than two thousandths
+
+
+class _Columns(TypedDict):
+    """``columns.json``."""
+
+    schema: int
+    roles: list[Column]
+    target: str
+    labels: list[str]
+    task: Literal["classification", "regression"]
+    center: float
+    scale: float
+    form: Format
+    time: str | None
+    missing: list[str]
+    cardinalities: list[Annotated[int, Between(1, MOST)]]
+    bins: list[Annotated[list[float], Between(2, MOST)]]
 
 
 @dataclass
@@ -138,20 +156,32 @@ class TablePreparation:
             DataError: a file that is missing, damaged or of another schema.
         """
         try:
-            plain = json.loads((folder / "columns.json").read_text(encoding="utf-8"))
+            plain = files.read_json(folder / "columns.json", _Columns)
             if plain.pop("schema") != SCHEMA:
                 raise ValueError("it is of another version of adaptact; train again")
+            check_archive(folder / "transformer.skops")
             transformer = skops_io.load(folder / "transformer.skops", trusted=TRUSTED)
             if not isinstance(transformer, ColumnTransformer):
                 raise TypeError(f"it holds a {type(transformer).__name__}")
-            plain["roles"] = Roles([Column(**column) for column in plain["roles"]])
-            plain["form"] = Format(**plain["form"])
-            plain["profile"] = json.loads((folder / "profile.json").read_text(encoding="utf-8"))
+            plain["roles"] = Roles(plain["roles"])
+            plain["profile"] = files.read_json(folder / "profile.json", dict[str, Profile])
             if set(plain["profile"]) != set(plain["roles"].used):
                 raise ValueError("its profile is of other columns")
-            return cls(transformer, **plain)
+            made = cls(transformer, **plain)
+            made.check()
+            return made
         except Exception as error:  # skops raises what it stumbles over in a tampered file
             raise DataError(f"{folder} holds no preparation that can be read: {error}") from None
+
+    def check(self) -> None:
+        """Raise ValueError where the fitted steps and what is said about the columns do not go together."""
+        steps = {name: columns for name, _, columns in self.transformer.transformers_ if name != "remainder"}
+        cells = list(sources(self.roles, self.time))
+        if unknown := [name for columns in steps.values() for name in columns if name not in cells]:
+            raise ValueError(f"its steps take {unknown[0]!r}, which is no column")
+        expected = len(self.bins), len(self.cardinalities)
+        if (len(steps.get("numeric", [])), len(steps.get("categorical", []))) != expected:
+            raise ValueError("its steps are of other columns")
 
     def save(self, folder: Path) -> None:
         """``transformer.skops``, ``columns.json``, ``profile.json``: nothing in them is executed when loaded."""
@@ -159,10 +189,10 @@ class TablePreparation:
         skops_io.dump(self.transformer, folder / "transformer.skops")
         plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         del plain["transformer"]
-        records.write_json(folder / "profile.json", plain.pop("profile"))
+        files.write_json(folder / "profile.json", plain.pop("profile"))
         plain["roles"] = [dataclasses.asdict(column) for column in self.roles.columns]
         plain["form"] = dataclasses.asdict(self.form)
-        records.write_json(folder / "columns.json", {"schema": SCHEMA, **plain})
+        files.write_json(folder / "columns.json", {"schema": SCHEMA, **plain})
 
 
 def some_rows(frame: pd.DataFrame, roles: Roles) -> pd.DataFrame:

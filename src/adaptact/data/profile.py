@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
 
 from adaptact.data.cells import numbers, texts
 from adaptact.data.roles import Column, Roles, dates
+from adaptact.shapes import Count, Share
 
 QUANTILES = np.linspace(0, 1, 101)
 MOST_CATEGORIES = 100
 PSI_BINS = 10
 PSI_FLOOR = 1e-4
+
+
+class Distribution(TypedDict):
+    """101 quantiles of known numbers, and how many of the numbers are at most as large as each of them."""
+
+    quantiles: list[float]
+    at_most: list[Count]
+
+
+class Profile(TypedDict):
+    """What the training rows looked like in one column; quantiles of numbers and dates, shares of categories."""
+
+    role: str
+    rows: Count
+    missing_share: Share
+    distinct: NotRequired[Count]
+    categories: NotRequired[dict[str, Share]]
+    mean: NotRequired[float | None]
+    quantiles: NotRequired[list[float]]
+    at_most: NotRequired[list[Count]]
 
 
 def profile(frame: pd.DataFrame, roles: Roles) -> dict[str, Any]:
@@ -35,7 +56,7 @@ def profile_column(cells: pd.Series, column: Column) -> dict[str, Any]:
 
 
 def distribution(values: np.ndarray) -> dict[str, list[Any]]:
-    """101 quantiles of known numbers, and how many of the numbers are at most as large as each of them."""
+    """A :class:`Distribution`; empty lists of no numbers."""
     if not len(values):
         return {"quantiles": [], "at_most": []}
     quantiles = np.quantile(values, QUANTILES)

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 import numpy as np
 import pandas as pd
 
-from adaptact import config, records
+from adaptact import config, files
 from adaptact.data.cells import texts as as_texts
 from adaptact.data.reading import Format
 from adaptact.data.roles import Column, Roles
 from adaptact.errors import DataError, UserError
-from adaptact.layouts import Tokens
+from adaptact.layouts import MOST, Token, Tokens
+from adaptact.shapes import Between
 
 if TYPE_CHECKING:
     import torch
@@ -35,6 +35,24 @@ MOST_AT_ONCE = 10_000
 # what a pretrained tokenizer calls them where it does not say, in the order in which they are looked for
 PADS = ("[PAD]", "<pad>", "<|pad|>", "<|endoftext|>", "</s>")
 UNKNOWNS = ("[UNK]", "<unk>", "[MASK]", "<mask>", "<|endoftext|>")
+
+
+class _Texts(TypedDict):
+    """``texts.json``."""
+
+    schema: int
+    columns: Annotated[list[str], Between(1, 1000)]
+    target: str
+    labels: list[str]
+    task: Literal["classification", "regression"]
+    center: float
+    scale: float
+    form: Format
+    max_length: Annotated[int, Between(1, 100_000)]
+    vocabulary: Annotated[int, Between(2, MOST)]
+    pad: Token
+    unknown: Token
+    special: list[Token]
 
 
 @dataclass
@@ -141,10 +159,10 @@ class TextPreparation:
     def save(self, folder: Path) -> None:
         """``tokenizer.json`` and ``texts.json``: nothing in them is executed when loaded."""
         folder.mkdir(exist_ok=True)
-        records.write_text(folder / "tokenizer.json", self.tokenizer.to_str(pretty=True))
+        files.write_text(folder / "tokenizer.json", self.tokenizer.to_str(pretty=True))
         plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "tokenizer"}
         plain["form"] = dataclasses.asdict(self.form)
-        records.write_json(folder / "texts.json", {"schema": SCHEMA, **plain})
+        files.write_json(folder / "texts.json", {"schema": SCHEMA, **plain})
 
     @classmethod
     def load(cls, folder: Path) -> TextPreparation:
@@ -155,11 +173,10 @@ class TextPreparation:
             UserError: the package tokenizers is not installed.
         """
         try:
-            plain = json.loads((folder / "texts.json").read_text(encoding="utf-8"))
+            plain = files.read_json(folder / "texts.json", _Texts)
             if plain.pop("schema") != SCHEMA:
                 raise ValueError("it is of another version of adaptact; train again")
-            plain["form"] = Format(**plain["form"])
-            content = (folder / "tokenizer.json").read_text(encoding="utf-8")
+            content = files.read_text(folder / "tokenizer.json")
             made = cls(_parsed(content), **plain)
             if max(made.tokenizer.get_vocab(with_added_tokens=True).values()) >= made.vocabulary:
                 raise ValueError("its tokenizer has another vocabulary")
@@ -280,11 +297,11 @@ def read_tokenizer(path: str) -> tuple[Tokenizer, int, int]:
             "transformers writes tokenizer.json)"
         )
     try:
-        content = file.read_text(encoding="utf-8")
+        content = files.read_text(file)
         tokenizer = _parsed(content)
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        names = _said(file) | _said_inside(json.loads(content))
+        names = _said(file) | _said_inside(files.parse_json(content))
         numbers = tokenizer.get_vocab(with_added_tokens=True)
     except UserError:
         raise
@@ -318,7 +335,7 @@ def _said(file: Path) -> dict[str, str]:
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         beside = file.parent / name
         if beside.is_file():
-            for key, value in json.loads(beside.read_text(encoding="utf-8")).items():
+            for key, value in files.read_json(beside).items():
                 word = value.get("content") if isinstance(value, dict) else value
                 if key in {"pad_token", "unk_token"} and isinstance(word, str):
                     found[key] = word

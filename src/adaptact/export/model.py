@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
@@ -20,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from adaptact import config, records
+from adaptact import config, files
 from adaptact.activations import learned_values
 from adaptact.conversion import BATCH, require_onnx, session, to_onnx, traced
 from adaptact.data.image_preparation import ImagePreparation
@@ -87,12 +85,11 @@ def export_run(run: TrainedRun, rows: Rows, folder: Path, formats: list[str]) ->
     """
     if "onnx" in formats:
         require_onnx("export")
-    try:
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as name:
-            made = _write(run, rows, Path(name), formats)
-            _move(Path(name), folder)
-    except OSError as error:
-        raise UserError(f"output={folder} cannot be written: {error.strerror or error}") from None
+    with files.together(folder) as draft:
+        made = _write(run, rows, draft, formats)
+        for name in (*FORMATS.values(), PREPARATION):  # files of an earlier export do not stay beside it
+            if not (draft / name).exists():
+                (folder / name).unlink(missing_ok=True)
     made.folder = folder
     return made
 
@@ -120,7 +117,7 @@ def _write(run: TrainedRun, rows: Rows, folder: Path, formats: list[str]) -> Exp
         for key, value in about.items():
             model.metadata_props.add(key=key, value=value if isinstance(value, str) else _json(value))
         content = model.SerializeToString()
-        records.write_bytes(folder / FORMATS["onnx"], content)
+        files.write_bytes(folder / FORMATS["onnx"], content)
         opened = session(content)
 
         def in_onnx_runtime(x: Tensor) -> np.ndarray:
@@ -135,7 +132,7 @@ def _write(run: TrainedRun, rows: Rows, folder: Path, formats: list[str]) -> Exp
     if "torch" in formats:
         buffer = io.BytesIO()
         torch.export.save(program, buffer, extra_files={"about.json": _json(about)})
-        records.write_bytes(folder / FORMATS["torch"], buffer.getvalue())
+        files.write_bytes(folder / FORMATS["torch"], buffer.getvalue())
         buffer.seek(0)
         loaded = torch.export.load(buffer).module()
         made.files[FORMATS["torch"]] = {
@@ -143,7 +140,7 @@ def _write(run: TrainedRun, rows: Rows, folder: Path, formats: list[str]) -> Exp
             **_checked(run, rows, lambda x: loaded(x).detach().numpy(), "torch"),
         }
     if "preparation" in about:
-        records.write_json(folder / PREPARATION, about["preparation"])
+        files.write_json(folder / PREPARATION, about["preparation"])
         made.files[PREPARATION] = {"bytes": (folder / PREPARATION).stat().st_size}
     plain = {
         "schema": SCHEMA,
@@ -154,7 +151,7 @@ def _write(run: TrainedRun, rows: Rows, folder: Path, formats: list[str]) -> Exp
         "latency": made.latency,
         **{key: value for key, value in about.items() if key != "preparation"},
     }
-    records.write_json(folder / REPORT, plain)
+    files.write_json(folder / REPORT, plain)
     return made
 
 
@@ -163,16 +160,6 @@ def made_up(run: TrainedRun, dtype: torch.dtype) -> Tensor:
     layout = run.interface.layout
     fill = layout.unknown if isinstance(layout, Tokens) else 0
     return torch.full((3, *run.interface.input_shape), fill, dtype=dtype)
-
-
-def _move(made: Path, folder: Path) -> None:
-    """Put what was made into ``folder``; files of an earlier export do not stay beside it."""
-    folder.mkdir(exist_ok=True)
-    for name in (*FORMATS.values(), PREPARATION, REPORT):
-        if (made / name).is_file():
-            shutil.move(made / name, folder / name)
-        else:
-            (folder / name).unlink(missing_ok=True)
 
 
 def description(run: TrainedRun) -> dict[str, Any]:
@@ -263,7 +250,7 @@ def _without_padding(batch: Tensor, run: TrainedRun) -> Tensor:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(records.finite(value), ensure_ascii=False, allow_nan=False)
+    return json.dumps(files.finite(value), ensure_ascii=False, allow_nan=False)
 
 
 def _first_line(error: Exception) -> str:

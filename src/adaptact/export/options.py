@@ -21,6 +21,7 @@ class Export:
     rows: str | None = option(
         None, "file of raw rows to check on, where the data of a run on a table is gone; null: the run's test rows"
     )
+    follow_links: bool = option(False, "write through links that lead out of the folder")
     trust: str | None = option(None, "package whose code the run's configuration may import")
     debug: bool = option(False, "show the traceback of an error")
 
@@ -39,12 +40,13 @@ def read_words(words: list[str]) -> Export:
     problems += [f"formats={item} is unknown. {did_you_mean(item, FORMATS)}" for item in formats if item not in FORMATS]
     if not formats:
         problems.append(f"formats is empty: name {' or '.join(FORMATS)}")
-    if raw.pop("debug", "false").lower() not in {"true", "false"}:
-        problems.append("debug must be true or false")
+    given_flags = {key: raw.pop(key, "false").lower() for key in ("debug", "follow_links")}
+    problems += [f"{key} must be true or false" for key, word in given_flags.items() if word not in {"true", "false"}]
     given: dict[str, str | None] = {key: None if value in {"", "null"} else value for key, value in raw.items()}
     if not given.get("run"):
         problems.append("run is missing: export run=<run folder>")
     if problems:
         raise ConfigError(problems)
-    values: dict[str, Any] = {**given, "formats": list(dict.fromkeys(formats))}
+    flags = {key: word == "true" for key, word in given_flags.items()}
+    values: dict[str, Any] = {**given, **flags, "formats": list(dict.fromkeys(formats))}
     return Export(**values)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -13,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from adaptact import config
+from adaptact import config, files
 from adaptact.data.profile import psi, unseen
 from adaptact.data.reading import CHUNK_ROWS, chunks, numbers
 from adaptact.data.roles import Column, dates
@@ -71,17 +69,9 @@ def predict_file(
         DataError: a column that is missing or of another type than in training, an unreadable file.
     """
     tally = Tally()
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=target.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with files.replacing(target) as temporary:
         write = _parquet_writer if target.suffix.lower() in {".parquet", ".pq"} else _csv_writer
         write(temporary, _scored(run, source, tally, on_rows))
-        temporary.chmod(0o644)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
     return tally
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from adaptact import config, records
+from adaptact import config, files, records
 from adaptact.data.image_folder import located, walk
 from adaptact.data.image_preparation import FILE, ImagePreparation
 from adaptact.data.images import SUFFIXES
@@ -97,19 +96,11 @@ def predict_pictures(
     """
     root, names = pictures_of(source)
     tally = Pictured()
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=target.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with files.replacing(target) as temporary:
         write = _parquet_writer if target.suffix.lower() in {".parquet", ".pq"} else _csv_writer
         write(temporary, _scored(run, root, names, tally, on_rows))
         if tally.bad_count == tally.rows:
             raise DataError(f"input={source}: none of {tally.rows} pictures can be read: {tally.warnings()[0]}")
-        temporary.chmod(0o644)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
     return tally
 
 

@@ -13,6 +13,7 @@ from adaptact.errors import DataError, UserError
 from adaptact.export.predict import read_rows
 from adaptact.export.runs import TableRun, TrainedRun
 from adaptact.layouts import Tokens
+from adaptact.outputs import read_outputs
 
 MOST_ROWS = 2000
 
@@ -85,12 +86,5 @@ def _spread(rows: int) -> Tensor:
 
 def _stored(run: TrainedRun, rows: int) -> np.ndarray | None:
     """What ``outputs.npz`` says of the test rows; None where the run has none of them."""
-    path = run.folder / "outputs.npz"
-    if not path.is_file():
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            stored = np.asarray(arrays["predictions"], dtype=np.float64)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path} cannot be read ({error}): train again") from None
-    return stored if len(stored) == rows else None
+    found = read_outputs(run.folder)
+    return found.predictions.astype(np.float64) if found is not None and len(found.targets) == rows else None

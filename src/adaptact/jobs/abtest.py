@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from dataclasses import fields
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDict
 
-from rich.console import Console
-
-from adaptact import records
+from adaptact import files, folders, records, terminal
 from adaptact.errors import ConfigError, DataError, UserError, did_you_mean
+from adaptact.folders import refuse_links
+from adaptact.locks import locked
 from adaptact.rollout.options import Abtest, read_words
+from adaptact.shapes import Between, Count, Share
 
 if TYPE_CHECKING:
     from adaptact.rollout.planning import Aim
@@ -24,6 +24,32 @@ TABLES = {".csv", ".tsv", ".txt", ".xlsx", ".xls", ".xlsm", ".parquet", ".pq"}
 KEPT = ("smallest", "method", "better", "error", "share")  # of a plan, for the analysis, unless said otherwise
 
 
+class _Plan(TypedDict):
+    """What is taken from the ``plan.json`` of a test."""
+
+    schema: int
+    smallest: float | None
+    method: Literal["fixed", "always_valid"]
+    better: Literal["higher", "lower"]
+    error: Share
+    share: Share
+    rows: NotRequired[Count]
+    until: NotRequired[str | None]
+
+
+class _Dealt(TypedDict):
+    """``assignment.json``: see :class:`adaptact.rollout.assignment.Assignment`."""
+
+    schema: int
+    salt: Annotated[str, Between(1, 1000)]
+    share: Share
+    by: str
+    identifier: str
+
+
+SHAPES = {PLAN: _Plan, ASSIGNMENT: _Dealt}
+
+
 def run(words: list[str]) -> None:
     """Words: see ``rollout.options.Abtest``. The last line on stdout is the folder, of step=assign the file.
 
@@ -31,9 +57,12 @@ def run(words: list[str]) -> None:
         ConfigError, DataError, UserError: an unknown word, a file or a record that cannot be used.
     """
     options = read_words(Abtest, words, lists={"guardrails", "segments"})
-    folder = records.project_root() / options.output_dir / records.safe_name(options.name)
+    folder = records.project_root() / options.output_dir / folders.safe_name(options.name)
     given = {word.partition("=")[0] for word in words}
-    {"plan": plan, "assign": assign, "analyse": analyse}[options.step](options, folder, given, words)
+    step = {"plan": plan, "assign": assign, "analyse": analyse}[options.step]
+    with locked(folder):
+        refuse_links(folder, options.follow_links)
+        step(options, folder, given, words)
 
 
 def plan(options: Abtest, folder: Path, given: set[str], words: list[str]) -> None:
@@ -81,9 +110,9 @@ def plan(options: Abtest, folder: Path, given: set[str], words: list[str]) -> No
         "over_weeks": weeks,
     }
     found["sha256"] = digest(found)
-    records.make_folder(folder)
-    write_plan(found, folder, words)
-    print_plan(found, Console(width=None if sys.stdout.isatty() else 120))
+    with files.together(folder) as draft:
+        write_plan(found, draft, words)
+    print_plan(found, terminal.console())
     print(folder, flush=True)
 
 
@@ -181,14 +210,12 @@ def assign(options: Abtest, folder: Path, given: set[str], words: list[str]) -> 
     while column in frame.columns:
         column += "_"
     result = frame.assign(**{column: dealt.arms(keys)})
-    records.make_folder(folder)
-    if earlier is None:
-        kept = {"schema": 1, **{field.name: getattr(dealt, field.name) for field in fields(dealt)}}
-        records.write_json(folder / ASSIGNMENT, kept)
-    try:
-        records.write_bytes(output, neutral(result).to_csv(index=False).encode("utf-8-sig"))
-    except OSError as error:
-        raise UserError(f"output={output} cannot be written: {error.strerror}") from None
+    folders.make_folder(folder)
+    with files.replacing(output) as temporary:
+        temporary.write_bytes(neutral(result).to_csv(index=False).encode("utf-8-sig"))
+        if earlier is None:
+            kept = {"schema": 1, **{field.name: getattr(dealt, field.name) for field in fields(dealt)}}
+            files.write_json(folder / ASSIGNMENT, kept)
     counts = result[column].value_counts()
     print(f"{len(result):,} rows: candidate {counts.get('candidate', 0):,}, baseline {counts.get('baseline', 0):,}")
     print(output, flush=True)
@@ -241,14 +268,15 @@ def analyse(options: Abtest, folder: Path, given: set[str], words: list[str]) ->
         options.identifier = dealt["identifier"]
     found = analysed(read_log(frame, options), options, planned, date.today())
     found["input"] = options.input
-    records.make_folder(folder)
+    folders.make_folder(folder)
     look = {"at": datetime.now().astimezone().isoformat(timespec="seconds"), "method": options.method}
     look |= {"rows": found["rows"], "verdict": found["verdict"]}
-    with (folder / LOOKS).open("a", encoding="utf-8") as file:  # every look is kept: an auditor asks for them
-        file.write(json.dumps(look) + "\n")
-    found["looks"] = len((folder / LOOKS).read_text(encoding="utf-8").splitlines())
-    write_results(found, folder, words)
-    print_results(found, Console(width=None if sys.stdout.isatty() else 120))
+    before = files.read_text(folder / LOOKS).count("\n") if (folder / LOOKS).exists() else 0
+    found["looks"] = before + 1
+    with files.together(folder) as draft:
+        write_results(found, draft, words)
+        files.append_line(folder / LOOKS, json.dumps(look))  # every look is kept: an auditor asks for them
+    print_results(found, terminal.console())
     print(folder, flush=True)
 
 
@@ -277,11 +305,11 @@ def _read(path: Path) -> dict[str, Any] | None:
         UserError: a broken one.
     """
     try:
-        plain = json.loads(path.read_text(encoding="utf-8"))
-        if plain["schema"] != 1:
-            raise ValueError("it is of another version of adaptact")
-        return dict(plain)
+        plain = files.read_json(path, SHAPES[path.name])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is broken ({error}): put it back, or begin a new test with name=") from None
+    except UserError as error:
+        raise UserError(f"{error}: put it back, or begin a new test with name=") from None
+    if plain["schema"] != 1:
+        raise UserError(f"{path} is of another version of adaptact: begin a new test with name=")
+    return dict(plain)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
-from rich.console import Console
-
-from adaptact import config, records
+from adaptact import config, files, folders, records, terminal
 from adaptact.compare.backtest_plan import Backtest, Value, WindowRun, read_run, read_words, runs_of
 from adaptact.compare.folder import refuse_stale_runs, stale_runs
 from adaptact.compare.options import Comparison
 from adaptact.compare.plan import Arm, arms_of, digest
 from adaptact.errors import ConfigError, DataError, UserError
+from adaptact.folders import refuse_links
+from adaptact.interrupts import continues
 from adaptact.jobs.compare import check_costs, checks, configurations, keep_positive
+from adaptact.locks import locked
+from adaptact.shapes import Between
 
 if TYPE_CHECKING:
     from adaptact.compare.backtest_analysis import Ran
@@ -33,20 +33,41 @@ def run(words: list[str]) -> None:
     settings = {name: with_costs(one, options.value) for name, one in configurations(comparison, rest).items()}
     first = next(iter(settings.values()))
     table_of(first)
-    with Console(stderr=True).status("loading torch and the data"):
+    with terminal.console(stderr=True).status("loading torch and the data"):
         windows = read(options, settings)
         metric, mode = followed(options, first, windows)
         check_all(options, settings, windows)
         keep_positive(settings, windows.cells.positive)
-        from adaptact.compare.executor import cores
+        from adaptact.compare.executor import cores, share
+        from adaptact.report.backtest import print_summary
         from adaptact.training import hardware
 
         on_gpu = hardware.accelerator(first.trainer) == "gpu"
     arms = arms_of(comparison, lambda name: config.to_dict(settings[name]))
-    folder = folder_of(options, arms, windows, words)
     workers = options.workers or (1 if on_gpu else cores())
-    train_all(options, arms, windows, folder, metric=metric, mode=mode, workers=workers, trust=first.trust)
-    from adaptact.report.backtest import print_summary, write_report
+    folder, plain = folder_of(options, arms, windows, words)
+    with locked(folder), continues("the same command goes on"):
+        refuse_links(folder, first.follow_links)
+        plain["threads"] = threads_of(folder) or share(workers)
+        folders.make_folder(folder)
+        files.write_json(folder / PLAN_FILE, plain | {"state": "running"})
+        how: dict[str, Any] = {"workers": workers, "threads": plain["threads"], "trust": first.trust}
+        try:
+            train_all(options, arms, windows, folder, metric=metric, mode=mode, **how)
+            report = write_files(options, arms, windows, folder, words, metric=metric, mode=mode)
+        except KeyboardInterrupt:
+            files.write_json(folder / PLAN_FILE, plain | {"state": "interrupted"})
+            raise
+        files.write_json(folder / PLAN_FILE, plain | {"state": "finished"})
+    print_summary(report, terminal.console())
+    print(folder, flush=True)
+
+
+def write_files(
+    options: Backtest, arms: Sequence[Arm], windows: Windows, folder: Path, words: list[str], *, metric: str, mode: str
+) -> dict[str, Any]:
+    """Write the report from what all runs left, and return the content of ``backtest.json``."""
+    from adaptact.report.backtest import write_report
 
     found = collect(options, arms, windows, folder)
     data: dict[str, Any] = {
@@ -56,9 +77,7 @@ def run(words: list[str]) -> None:
     }
     positive = windows.cells.positive
     data["positive"] = None if positive is None else {**asdict(positive), "metric_of": positive.label}
-    report = write_report(options, arms, found, folder, windows, metric=metric, mode=mode, data=data, words=words)
-    print_summary(report, Console(width=None if sys.stdout.isatty() else 120))
-    print(folder, flush=True)
+    return write_report(options, arms, found, folder, windows, metric=metric, mode=mode, data=data, words=words)
 
 
 def with_costs(settings: config.Config, value: Value) -> config.Config:
@@ -140,8 +159,10 @@ def followed(options: Backtest, first: config.Config, windows: Windows) -> tuple
     return metric, config.METRICS[task][metric]
 
 
-def folder_of(options: Backtest, arms: Sequence[Arm], windows: Windows, words: list[str]) -> Path:
-    """The folder of this back-test, with its plan; the same command gives the same one.
+def folder_of(
+    options: Backtest, arms: Sequence[Arm], windows: Windows, words: list[str]
+) -> tuple[Path, dict[str, Any]]:
+    """The folder of this back-test and the content of its plan; the same command gives the same ones.
 
     Raises:
         UserError: it holds runs that were made otherwise, and ``retrain`` is not typed.
@@ -153,7 +174,7 @@ def folder_of(options: Backtest, arms: Sequence[Arm], windows: Windows, words: l
         "source": windows.source,
     }
     name = options.name or f"{Path(windows.options.path).stem}-{arms[0].settings['model']['name']}-{digest(plain)[:8]}"
-    folder = records.project_root() / options.output_dir / records.safe_name(name)
+    folder = records.project_root() / options.output_dir / folders.safe_name(name)
     if options.name is None and not folder.is_dir():
         folder = same_command(folder.parent, words, windows.source) or folder
     runs = [run for arm in arms for run in runs_of(arm, options, windows.source)]
@@ -162,9 +183,23 @@ def folder_of(options: Backtest, arms: Sequence[Arm], windows: Windows, words: l
         if not options.retrain:
             refuse_stale_runs(folder, stale, [], "retrain=true", again)
         folder = again
-    folder.mkdir(parents=True, exist_ok=True)
-    records.write_json(folder / PLAN_FILE, {"schema": 1, **plain, "words": words, "windows": list(windows.describe())})
-    return folder
+    return folder, {"schema": 1, **plain, "words": words, "windows": list(windows.describe())}
+
+
+def threads_of(folder: Path) -> int | None:
+    """Threads of each run that the plan in a folder has; None where there is none, or one of an earlier version."""
+    try:
+        return files.read_json(folder / PLAN_FILE, _Planned).get("threads")  # type: ignore[no-any-return]
+    except FileNotFoundError:
+        return None
+
+
+class _Planned(TypedDict):
+    """What is read of the ``plan.json`` of a back-test."""
+
+    source: str
+    words: list[str]
+    threads: NotRequired[Annotated[int, Between(1, 10_000)]]
 
 
 def same_command(parent: Path, words: Sequence[str], source: str) -> Path | None:
@@ -175,11 +210,11 @@ def same_command(parent: Path, words: Sequence[str], source: str) -> Path | None
 
     for path in sorted(parent.glob(f"*/{PLAN_FILE}")):
         try:
-            plain = json.loads(path.read_text(encoding="utf-8"))
-            if plain["source"] == source and deciding(plain["words"]) == deciding(words):
-                return path.parent
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            plain = files.read_json(path, _Planned)
+        except UserError:  # of a neighbour
             continue
+        if plain["source"] == source and deciding(plain["words"]) == deciding(words):
+            return path.parent
     return None
 
 
@@ -198,6 +233,7 @@ def train_all(
     metric: str,
     mode: str,
     workers: int,
+    threads: int,
     trust: str | None,
 ) -> None:
     """All runs that are not there yet."""
@@ -219,8 +255,6 @@ def train_all(
 
         def done(number: int, result: dict[str, Any]) -> None:
             run, arm = todo[number]
-            if result["status"] == "interrupted":
-                raise KeyboardInterrupt
             outcome, found = read_run(folder, run, arm)
             if not found:
                 raise UserError(
@@ -228,7 +262,7 @@ def train_all(
                 )
             progress.done(run, outcome)
 
-        execute(run_window, tasks, done, workers=min(workers, max(1, len(tasks))))
+        execute(run_window, tasks, done, workers=min(workers, max(1, len(tasks))), threads=threads)
 
 
 def collect(options: Backtest, arms: Sequence[Arm], windows: Windows, folder: Path) -> list[Ran]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
-from adaptact import records
+from adaptact import folders, records, terminal
 from adaptact.benchmark.options import read_words
 from adaptact.errors import ConfigError
 
@@ -42,7 +40,7 @@ def run(words: list[str]) -> None:
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     quiet_libraries()
-    folder = records.new_folder(records.project_root() / options.output_dir, "benchmark")
+    folder = folders.new_folder(records.project_root() / options.output_dir, "benchmark")
     about = {
         "machine": hardware.device_name("gpu" if device == "cuda" else "cpu"),
         "processor": hardware.processor(),
@@ -52,7 +50,7 @@ def run(words: list[str]) -> None:
         "rounds": options.rounds,
     }
     figures: list[Figure] = []
-    console = Console(stderr=True)
+    console = terminal.console(stderr=True)
     for group in options.groups:
         with console.status(group) as status:
             begun = len(figures)
@@ -73,4 +71,4 @@ def show(group: str, figures: Sequence[Figure]) -> None:
         table.add_column(name, justify="left" if name in {"case", "what"} else "right", overflow="fold")
     for figure in figures:
         table.add_row(*shown(figure))
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    terminal.console(width=140).print(table)

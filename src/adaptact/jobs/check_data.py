@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from adaptact import config, records
+from adaptact import config, files, folders, records, terminal
 from adaptact.errors import ConfigError, DataError, UserError
 from adaptact.launcher import Outcome
 
@@ -33,7 +31,7 @@ def run(settings: config.Config) -> None:
                 "use data=table data.path=..., data=text data.path=... or data=image_folder data.root=..."
             ]
         )
-    with Console(stderr=True).status("looking at the data"):
+    with terminal.console(stderr=True).status("looking at the data"):
         from adaptact import data
         from adaptact.data import checking, table
         from adaptact.report import data_page
@@ -50,7 +48,7 @@ def run(settings: config.Config) -> None:
             report = checker.report(raw, options)
         except DataError as error:
             report = checking.unusable(options, str(error))
-    finish(settings, options.path, report, data_page.page(records.finite(report)), table.name_of(options.path))
+    finish(settings, options.path, report, data_page.page(files.finite(report)), table.name_of(options.path))
 
 
 def images(options: config.ImageFolder) -> tuple[dict[str, Any], str, str]:
@@ -59,7 +57,7 @@ def images(options: config.ImageFolder) -> tuple[dict[str, Any], str, str]:
     Raises:
         DataError: no such folder; there is nothing to report on.
     """
-    with Console(stderr=True).status("looking at the pictures"):
+    with terminal.console(stderr=True).status("looking at the pictures"):
         from adaptact.data import image_checking, image_folder
         from adaptact.report import image_data_page
 
@@ -72,16 +70,17 @@ def images(options: config.ImageFolder) -> tuple[dict[str, Any], str, str]:
             report, samples = image_checking.report(raw, options), image_checking.samples(raw)
         except DataError as error:
             report = image_checking.unusable(options, str(error))
-        return report, image_data_page.page(records.finite(report), samples), image_folder.name_of(options)
+        return report, image_data_page.page(files.finite(report), samples), image_folder.name_of(options)
 
 
 def finish(settings: config.Config, path: str, report: dict[str, Any], page: str, name: str) -> None:
     """Write both files and say what was found."""
     beside = (records.project_root() / settings.output_dir).parent / "check-data"
-    folder = records.new_folder(beside, records.safe_name(name))
-    records.write_json(folder / "data_report.json", report)
-    records.write_text(folder / "data_report.html", page)
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    folder = folders.new_folder(beside, folders.safe_name(name))
+    with files.together(folder) as draft:
+        files.write_json(draft / "data_report.json", report)
+        files.write_text(draft / "data_report.html", page)
+    console = terminal.console()
     if report.get("positive"):
         console.print(escape(report["positive"]["line"]))
     if report["columns"]:

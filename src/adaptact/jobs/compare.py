@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
-from adaptact import config, launcher, records
+from adaptact import config, files, folders, launcher, records, terminal
 from adaptact.compare.code_files import code_files
 from adaptact.compare.folder import folder_of
 from adaptact.compare.options import Comparison, read_words
 from adaptact.compare.plan import Arm, Plan, Run, arms_of, code_version, settle
-from adaptact.errors import ConfigError
+from adaptact.compare.results import CostFile
+from adaptact.errors import ConfigError, UserError
+from adaptact.folders import refuse_links
+from adaptact.interrupts import continues
+from adaptact.locks import locked
 
 if TYPE_CHECKING:
     from adaptact.data import Prepared
@@ -30,28 +33,55 @@ def run(words: list[str]) -> None:
     """Compare activations over paired seeds; the last line on stdout is the folder of the comparison."""
     options, rest = read_words(words)
     settings = configurations(options, rest)
-    with Console(stderr=True).status("loading torch and the data"):
+    with terminal.console(stderr=True).status("loading torch and the data"):
         prepared, fixed_test = load(next(iter(settings.values())), options)
         adaptive = checks(settings, prepared)
         check_costs(options.value.cost_fn, prepared)
         keep_positive(settings, prepared.positive)
         plan = plan_of(options, settings, prepared, fixed_test, adaptive, words)
-        from adaptact.compare.executor import cores
-    folder = folder_of(records.project_root() / options.output_dir, plan, options.name, options.compare.retrain)
-    plan = settle(folder, plan)
-    for change in plan.changes:
-        print(f"note: changed since the plan was written: {change['what']}", file=sys.stderr)
+        from adaptact.compare.executor import cores, share
+        from adaptact.report.comparison import print_summary
     first = next(iter(settings.values()))
     on_gpu = _accelerator(first) == "gpu"
     workers = options.compare.workers or (1 if on_gpu else cores())
-    how: dict[str, Any] = {"workers": workers, "backend": options.compare.backend, "trust": first.trust}
+    plan.threads = share(min(workers, sum(1 for arm in plan.arms for _ in plan.runs(arm))))
+    parent = records.project_root() / options.output_dir
+    folder = folder_of(parent, plan, options.name, options.compare.retrain)
+    with locked(folder), continues("the same command goes on"):
+        if folder_of(parent, plan, options.name, options.compare.retrain) != folder:
+            raise UserError(f"{folder} was begun by another command meanwhile: give this one again")
+        refuse_links(folder, first.follow_links)
+        plan = settle(folder, plan)
+        for change in plan.changes:
+            print(f"note: changed since the plan was written: {change['what']}", file=sys.stderr)
+        try:
+            report = carry_out(plan, folder, options, settings, prepared, workers)
+        except KeyboardInterrupt:
+            plan.state = "interrupted"
+            plan.write(folder)
+            raise
+    print_summary(report, terminal.console())
+    print(folder, flush=True)
+
+
+def carry_out(
+    plan: Plan,
+    folder: Path,
+    options: Comparison,
+    settings: dict[str, config.Config],
+    prepared: Prepared,
+    workers: int,
+) -> dict[str, Any]:
+    """Train, measure and report what is not there yet, and return the content of ``report.json``."""
+    from adaptact.compare.earlier_looks import earlier_looks
+    from adaptact.report.comparison import write_report
+    from adaptact.training.metrics import metric_of_arrays
+
+    trust = next(iter(settings.values())).trust
+    how: dict[str, Any] = {"workers": workers, "backend": options.compare.backend, "trust": trust}
     train_all(plan, folder, **how)
     fit_references(plan, folder, **how)
     cost = measure(plan, folder, settings, prepared, options.compare.cost) if options.compare.cost else None
-    from adaptact.compare.earlier_looks import earlier_looks
-    from adaptact.report.comparison import print_summary, write_report
-    from adaptact.training.metrics import metric_of_arrays
-
     report = write_report(
         plan,
         folder,
@@ -62,8 +92,9 @@ def run(words: list[str]) -> None:
         backtest=options.report.backtest,
         value=options.value,
     )
-    print_summary(report, Console(width=None if sys.stdout.isatty() else 120))
-    print(folder, flush=True)
+    plan.state = "finished"
+    plan.write(folder)
+    return report
 
 
 def keep_positive(settings: dict[str, config.Config], positive: Positive | None) -> None:
@@ -267,16 +298,15 @@ def train_all(plan: Plan, folder: Path, *, workers: int, backend: str, trust: st
 
             def done(number: int, result: dict[str, Any], todo: list[tuple[Run, Arm]] = todo) -> None:
                 run, arm = todo[number]
-                if result["status"] == "interrupted":
-                    raise KeyboardInterrupt
                 if not (folder / run.folder / records.PLANNED_FILE).is_file():  # killed before it could say so
-                    (folder / run.folder).mkdir(parents=True, exist_ok=True)
+                    folders.make_folder(folder / run.folder)
                     plain = {"hash": run.hash, "constant": None, "seconds": 0.0, **result}
-                    records.write_json(folder / run.folder / records.PLANNED_FILE, plain)
+                    files.write_json(folder / run.folder / records.PLANNED_FILE, plain)
                 progress.done(run, read_result(folder, run, arm))
 
             tasks = [(str(folder / run.folder), run.settings, run.hash, trust) for run, _ in todo]
-            execute(run_planned, tasks, done, workers=min(workers, max(1, len(tasks))), backend=backend)
+            at_once = min(workers, max(1, len(tasks)))
+            execute(run_planned, tasks, done, workers=at_once, threads=plan.threads, backend=backend)
 
 
 def fit_references(plan: Plan, folder: Path, *, workers: int, backend: str, trust: str | None) -> None:
@@ -288,30 +318,27 @@ def fit_references(plan: Plan, folder: Path, *, workers: int, backend: str, trus
     missing = {file: run for file, run in reference_files(plan, folder).items() if not file.is_file()}
     if missing:
         tasks = [(str(file), run.settings, trust) for file, run in missing.items()]
-        with Console(stderr=True).status("reference models"):
-            execute(references_of, tasks, lambda *_: None, workers=min(workers, len(tasks)), backend=backend)
+        with terminal.console(stderr=True).status("reference models"):
+            at_once = min(workers, len(tasks))
+            execute(references_of, tasks, lambda *_: None, workers=at_once, threads=plan.threads, backend=backend)
 
 
 def measure(
     plan: Plan, folder: Path, settings: dict[str, config.Config], prepared: Prepared, ways: list[str]
 ) -> dict[str, Any]:
     """Fit time and latency of all arms, after the runs; kept while the arms are the same."""
-    import json
-
     from adaptact.compare.plan import digest
     from adaptact.training.cost import measure_costs
 
     arms = {arm.name: arm for arm in plan.arms if arm.role != "control"}
     key = digest([{name: arm.settings for name, arm in arms.items()}, plan.code, ways])
     path = folder / "cost.json"
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+    with contextlib.suppress(FileNotFoundError, UserError):  # a broken one is measured again
+        kept = files.read_json(path, CostFile)
         if kept["key"] == key:
             return dict(kept["cost"])
-    except (OSError, ValueError, KeyError):
-        pass
     begun = time.perf_counter()
-    with Console(stderr=True).status("measuring what each activation costs, one after the other"):
+    with terminal.console(stderr=True).status("measuring what each activation costs, one after the other"):
         cost = measure_costs(
             {
                 name: config.from_dict({**arm.settings, "trust": settings[arm.activation].trust})
@@ -322,5 +349,5 @@ def measure(
             ways=ways,
         )
     cost["seconds"] = time.perf_counter() - begun
-    records.write_json(path, {"key": key, "cost": cost})
+    files.write_json(path, {"key": key, "cost": cost})
     return cost

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from adaptact import terminal
 from adaptact.errors import UserError
 from adaptact.export.options import read_words
+from adaptact.folders import refuse_links
 
 if TYPE_CHECKING:
     from adaptact.export.model import Export
@@ -32,12 +32,13 @@ def run(words: list[str]) -> None:
         from adaptact.conversion import require_onnx
 
         require_onnx("export")  # said before anything is read
-    with Console(stderr=True).status("loading the run") as status:
+    with terminal.console(stderr=True).status("loading the run") as status:
         from adaptact.export.model import FORMATS, export_run
         from adaptact.export.rows import real_rows
         from adaptact.export.runs import load_run
 
         loaded = load_run(folder, options.trust)
+        refuse_links(folder if options.output is None else output, options.follow_links, output)
         if output.exists() and not output.is_dir():
             raise UserError(f"output={output} is a file: name a folder")
         if not output.parent.is_dir():
@@ -46,7 +47,7 @@ def run(words: list[str]) -> None:
         rows = real_rows(loaded, options.rows)
         status.update("converting, checking, measuring")
         made = export_run(loaded, rows, output, options.formats)
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = terminal.console()
     console.print(files_table(made))
     if made.latency is not None:
         console.print(latency_table(made))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from adaptact import config
+from adaptact import config, terminal
 from adaptact.launcher import Outcome
 
 if TYPE_CHECKING:
@@ -22,7 +20,7 @@ def run(settings: config.Config) -> None:
     Raises:
         ConfigError, DataError: a network that cannot be built, data that cannot be read.
     """
-    with Console(stderr=True).status("building the network"):
+    with terminal.console(stderr=True).status("building the network"):
         from adaptact import data
         from adaptact.training.inspection import inspect, usual_inputs
 
@@ -32,7 +30,7 @@ def run(settings: config.Config) -> None:
             prepared = data.load(settings.data, settings.trust)
             shape, n_outputs, layout = prepared.input_shape, prepared.n_outputs, prepared.layout
         found = inspect(settings, shape, n_outputs, layout)
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = terminal.console(width=140)
     before, after, learning = found.parameters
     console.print(
         f"model={settings.model.name}, inputs of shape {found.input_shape}, {found.n_outputs} outputs, "

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from adaptact import records
+from adaptact import files, records, terminal
+from adaptact.folders import refuse_links
+from adaptact.locks import locked
 from adaptact.rollout.options import Monitor, read_words
 
 
@@ -24,8 +26,7 @@ def run(words: list[str]) -> int:
     options = read_words(Monitor, words)
     assert options.run is not None
     assert options.input is not None
-    with Console(stderr=True).status("loading the run") as status:
-        from adaptact.report.rollout import print_monitor, write_monitor
+    with terminal.console(stderr=True).status("loading the run") as status:
         from adaptact.rollout import history
         from adaptact.rollout.batches import read_batch
         from adaptact.rollout.monitoring import ageing, examine, status_of
@@ -47,8 +48,17 @@ def run(words: list[str]) -> int:
         found["positive"] = trained.record.positive
         found["false_alarms"], found["batches"] = options.false_alarms, options.batches
     watched = records.project_root() / options.output_dir / history.folder_of(folder)
-    records.make_folder(watched)
-    digest = digest_of(options.input)
+    with locked(watched):
+        refuse_links(watched, options.follow_links)
+        return keep(watched, found, digest_of(options.input), options, words)
+
+
+def keep(watched: Path, found: dict[str, Any], digest: str, options: Monitor, words: list[str]) -> int:
+    """Write the pages of a batch and its row in the history, print them, and return the exit code."""
+    from adaptact.report.rollout import print_monitor, write_monitor
+    from adaptact.rollout import history
+
+    assert options.input is not None
     entry = history.place(watched, digest)
     if entry.outcomes > found["outcomes"]:
         kept = history.earlier(entry)
@@ -61,17 +71,15 @@ def run(words: list[str]) -> int:
         print(entry.folder, flush=True)
         return history.STATUS[kept["status"]]
     found["batch"], found["seen_before"] = entry.number, entry.again
-    rows = history.append(watched, entry, history.row_of(entry, found, options.input, digest), found)
-    new = watched / f".{entry.folder.name}"
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir()
-    write_monitor(found, rows, new, words)
-    shutil.rmtree(entry.folder, ignore_errors=True)
-    new.rename(entry.folder)
+    before = history.read(watched)
+    rows = history.with_row(before, history.row_of(entry, found, options.input, digest))
+    with files.together(entry.folder) as draft:
+        write_monitor(found, rows, draft, words)
+    history.write(watched, rows, before, found)  # after its page: a row in the history has one
     print_monitor(found, options.language, _console())
     print(entry.folder, flush=True)
     return history.STATUS[found["status"]]
 
 
 def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else 120)
+    return terminal.console()

@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
+from adaptact import terminal
 from adaptact.errors import ConfigError, UserError
 from adaptact.schema import split_words
 
@@ -34,7 +33,7 @@ def run(words: list[str]) -> None:
         raise ConfigError([f"output={output} is the input itself: name another file"])
     if not output.parent.is_dir():
         raise UserError(f"output={output}: there is no folder {output.parent}")
-    with Console(stderr=True).status("loading the run") as status:
+    with terminal.console(stderr=True).status("loading the run") as status:
         from adaptact.export import predict_images
         from adaptact.export.predict import predict_file
         from adaptact.export.runs import TableRun

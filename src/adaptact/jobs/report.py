@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from adaptact import records
+from adaptact import files, records, terminal
 from adaptact.compare.analysis import positive_of
 from adaptact.compare.earlier_looks import earlier_looks
 from adaptact.compare.options import Comparison, Presentation, read_section
 from adaptact.compare.plan import Plan
+from adaptact.compare.results import CostFile
 from adaptact.compare.value import Value
 from adaptact.data.positive import GUESSES
 from adaptact.errors import ConfigError, UserError, did_you_mean
@@ -56,7 +53,7 @@ def run(words: list[str]) -> None:
         words=reproducing(plan.words, words) if options.positive is None else plan.words,
         report_words=None if options.positive is None else words,
     )
-    print_summary(report, Console(width=None if sys.stdout.isatty() else 120))
+    print_summary(report, terminal.console())
     print(folder, flush=True)
 
 
@@ -113,6 +110,6 @@ def folder_of(name: str | None, parent: str) -> Path:
 def cost_of(folder: Path) -> dict[str, Any] | None:
     """What was measured after the runs; None where nothing was."""
     try:
-        return dict(json.loads((folder / "cost.json").read_text(encoding="utf-8"))["cost"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return dict(files.read_json(folder / "cost.json", CostFile)["cost"])
+    except FileNotFoundError:
         return None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
-from rich.console import Console
-
-from adaptact import records
+from adaptact import files, folders, records, terminal
 from adaptact.errors import ConfigError
+from adaptact.folders import refuse_links
+from adaptact.locks import locked
 from adaptact.rollout.options import Shadow, read_words
 
 
@@ -21,7 +20,7 @@ def run(words: list[str]) -> None:
     """
     options = read_words(Shadow, words, lists={"runs"})
     assert options.input is not None
-    with Console(stderr=True).status("loading the runs") as status:
+    with terminal.console(stderr=True).status("loading the runs") as status:
         from adaptact.data.splits import groups_of
         from adaptact.export.predict import neutral
         from adaptact.report.rollout import print_shadow, write_shadow
@@ -46,11 +45,12 @@ def run(words: list[str]) -> None:
         found["group"] = group
         found["input"] = options.input
         listed = shadow.disagreements(runs, frames[0], answers, came)
-    name = options.name or f"{time.strftime('%Y%m%d-%H%M%S')}-{records.safe_name(Path(options.input).stem)}"
-    folder = records.project_root() / options.output_dir / records.safe_name(name)
-    records.make_folder(folder)
+    name = options.name or f"{time.strftime('%Y%m%d-%H%M%S')}-{folders.safe_name(Path(options.input).stem)}"
+    folder = records.project_root() / options.output_dir / folders.safe_name(name)
     listed = neutral(listed)
-    records.write_bytes(folder / "disagreements.csv", listed.to_csv(index=False).encode("utf-8-sig"))
-    write_shadow(found, listed, folder, words)
-    print_shadow(found, Console(width=None if sys.stdout.isatty() else 120))
+    refuse_links(folder, options.follow_links)
+    with locked(folder), files.together(folder) as draft:
+        files.write_bytes(draft / "disagreements.csv", listed.to_csv(index=False).encode("utf-8-sig"))
+        write_shadow(found, listed, draft, words)
+    print_shadow(found, terminal.console())
     print(folder, flush=True)

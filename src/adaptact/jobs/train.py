@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from adaptact import clock
+from adaptact import clock, terminal
 from adaptact.config import Config
-from adaptact.errors import UserError
+from adaptact.errors import MachineError, machine_error
 from adaptact.formatting import number
 from adaptact.launcher import Outcome
+from adaptact.locks import locked
 from adaptact.records import Record
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ PARTS = ("train", "val", "test")
 def run(settings: Config) -> Path:
     """Train and print a short table of results; the last line on stdout is the path of the run folder."""
     begun = time.perf_counter()
-    with Console(stderr=True).status("loading torch and lightning"):
+    with terminal.console(stderr=True).status("loading torch and lightning"):
         from adaptact.training.checks import check
 
         reading = time.perf_counter()
@@ -38,27 +38,21 @@ def run(settings: Config) -> Path:
         from adaptact.training.build import build_network
 
         build_network(settings, prepared.input_shape, prepared.n_outputs, prepared.layout)  # the same for the network
-        from adaptact.training.run import train
+        from adaptact.training.run import train  # noqa: F401 - while the screen says what takes long
     if prepared.positive is not None:
         print(prepared.positive.line(), file=sys.stderr)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     started, import_s = clock.take_process_start(), time.perf_counter() - begun - reading
+    continued = nullcontext() if settings.resume is None else locked(Path(settings.resume))
     try:
-        if settings.trainer.strategy != "auto":
-            from adaptact.training.processes import train_in_processes
-
-            record, folder = train_in_processes(settings, prepared, started=started)
-        else:
-            record, folder = train(settings, prepared=prepared, started=started, import_s=import_s)
-    except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        with continued:
+            record, folder = train_as_asked(settings, prepared, started, import_s)
+    except Exception as error:
+        if (fault := machine_error(error)) is None:
             raise
-        raise UserError(
-            f"the disk is full ({error.strerror}): what was written before is intact; make room, then continue with "
-            "make train resume=<the run folder>"
-        ) from None
-    console = Console(width=None if sys.stdout.isatty() else 120)
+        raise MachineError(f"{fault} with make train resume=<the run folder>") from error
+    console = terminal.console()
     console.print(results_table(record))
     if record.decision is not None:
         console.print(escape(decision_line(record.decision)))
@@ -70,6 +64,17 @@ def run(settings: Config) -> Path:
     if record.status == "interrupted":
         sys.exit(130 if "SIGINT" in str(record.reason) else 143)
     return folder
+
+
+def train_as_asked(settings: Config, prepared: Prepared, started: float | None, import_s: float) -> tuple[Record, Path]:
+    """Train in this process, or in several that share each batch."""
+    if settings.trainer.strategy != "auto":
+        from adaptact.training.processes import train_in_processes
+
+        return train_in_processes(settings, prepared, started=started)
+    from adaptact.training.run import train
+
+    return train(settings, prepared=prepared, started=started, import_s=import_s)
 
 
 def after_sweep(outcomes: list[Outcome]) -> None:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from adaptact import config, records
+from adaptact import config, files, folders, records, terminal
 from adaptact.compare.options import Comparison
 from adaptact.compare.plan import decisive, digest
 from adaptact.compare.results import as_csv
 from adaptact.compare.tuning import Study, Tuning, defaults_of, read_words, score, write_tuned
 from adaptact.errors import UserError
+from adaptact.folders import refuse_links
 from adaptact.formatting import number
+from adaptact.interrupts import continues
 from adaptact.jobs.compare import checks, configurations, keep_positive
+from adaptact.locks import locked
+from adaptact.shapes import Between
 
 
 def run(words: list[str]) -> None:
@@ -27,9 +29,9 @@ def run(words: list[str]) -> None:
     options, rest = read_words(words)
     settings = configurations(Comparison(activations=options.activations), rest)
     first = next(iter(settings.values()))
-    with Console(stderr=True).status("loading torch and the data"):
+    with terminal.console(stderr=True).status("loading torch and the data"):
         from adaptact import data
-        from adaptact.compare.executor import cores
+        from adaptact.compare.executor import cores, share
         from adaptact.training import hardware
         from adaptact.training.checks import monitored_metric
 
@@ -40,27 +42,33 @@ def run(words: list[str]) -> None:
         on_gpu = hardware.accelerator(first.trainer) == "gpu"
     workers = options.workers or (1 if on_gpu else cores())
     name = options.name or f"{prepared.name}-{first.model.name}"
-    folder = records.project_root() / options.output_dir / records.safe_name(name)
-    folder.mkdir(parents=True, exist_ok=True)
-    plain = {arm: config.to_dict(one) for arm, one in settings.items()}
-    keep_settings(folder, {arm: digest([decisive(one), prepared.fingerprint]) for arm, one in plain.items()})
-    studies = {
-        arm: Study(folder / "journal.log", arm, mode, options.space, defaults_of(one, arm in adaptive))
-        for arm, one in plain.items()
-    }
-    search(
-        options,
-        studies,
-        plain,
-        folder,
-        metric=monitor.removeprefix("val/"),
-        mode=mode,
-        workers=workers,
-        trust=first.trust,
-    )
-    write_tuned(folder, {arm: study.best[0] for arm, study in studies.items()}, options.trials)
-    records.write_text(folder / "trials.csv", as_csv([row for study in studies.values() for row in study.rows]))
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    folder = records.project_root() / options.output_dir / folders.safe_name(name)
+    with locked(folder), continues("the same command goes on"):
+        refuse_links(folder, first.follow_links)
+        folders.make_folder(folder)
+        plain = {arm: config.to_dict(one) for arm, one in settings.items()}
+        digests = {arm: digest([decisive(one), prepared.fingerprint]) for arm, one in plain.items()}
+        keep_settings(folder, digests)
+        studies = {
+            arm: Study(folder / "journal.log", arm, mode, options.space, defaults_of(one, arm in adaptive))
+            for arm, one in plain.items()
+        }
+        search(
+            options,
+            studies,
+            plain,
+            folder,
+            metric=monitor.removeprefix("val/"),
+            mode=mode,
+            workers=workers,
+            threads=threads_of(folder, share(workers)),
+            trust=first.trust,
+        )
+        with files.together(folder) as draft:
+            write_tuned(draft, {arm: study.best[0] for arm, study in studies.items()}, options.trials)
+            rows = [row for study in studies.values() for row in study.rows]
+            files.write_text(draft / "trials.csv", as_csv(rows))
+    console = terminal.console()
     console.print(table(studies, monitor, options.trials))
     console.print(escape(f"compare with them: make compare activations={','.join(studies)} compare.tuned={folder}"))
     print(folder, flush=True)
@@ -74,15 +82,29 @@ def keep_settings(folder: Path, digests: dict[str, str]) -> None:
     """
     path = folder / "settings.json"
     try:
-        known = dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        known = files.read_json(path, dict[str, str])
+    except FileNotFoundError:
         known = {}
     if changed_arms := [arm for arm, one in digests.items() if known.get(arm, one) != one]:
         raise UserError(
             f"{folder} holds trials of {', '.join(changed_arms)} with other settings or data: they cannot be ranked "
             "together; begin a new study with name=<new name>"
         )
-    records.write_json(path, known | digests)
+    files.write_json(path, known | digests)
+
+
+def threads_of(folder: Path, now: int) -> int:
+    """Threads of each run of a study: those that its first command had, as another number rounds otherwise."""
+    path = folder / "threads.json"
+    try:
+        return int(files.read_json(path, _Threads)["threads"])
+    except FileNotFoundError:
+        files.write_json(path, {"threads": now})
+        return now
+
+
+class _Threads(TypedDict):
+    threads: Annotated[int, Between(1, 10_000)]
 
 
 def search(
@@ -94,6 +116,7 @@ def search(
     metric: str,
     mode: str,
     workers: int,
+    threads: int,
     trust: str | None,
 ) -> None:
     """Trials in rounds, all arms beside each other, until each has its number; what ended earlier counts."""
@@ -111,18 +134,16 @@ def search(
         for place, (arm, trial, found) in enumerate(asked):
             for seed in options.seeds:
                 own = changed(settings[arm], found, seed)
-                target = folder / records.safe_name(arm) / f"trial{trial}-seed{seed}"
+                target = folder / folders.safe_name(arm) / f"trial{trial}-seed{seed}"
                 tasks.append((str(target), own, digest(own), trust))
                 owners.append((place, target))
         values: dict[int, list[float]] = {}
 
         def done(number: int, result: dict[str, Any], owners: list[Any] = owners, values: Any = values) -> None:
-            if result["status"] == "interrupted":
-                raise KeyboardInterrupt
             place, target = owners[number]
             values.setdefault(place, []).append(score(result, target, metric, mode))
 
-        execute(run_planned, tasks, done, workers=min(workers, len(tasks)))
+        execute(run_planned, tasks, done, workers=min(workers, len(tasks)), threads=threads)
         for place, (arm, trial, found) in enumerate(asked):
             value = sum(values[place]) / len(values[place])
             studies[arm].tell(trial, value)

@@ -16,7 +16,8 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adaptact.errors import ConfigError, did_you_mean
+from adaptact import files
+from adaptact.errors import ConfigError, UserError, did_you_mean
 from adaptact.layouts import Pixels, Tokens
 from adaptact.models.pixels import Standardize
 
@@ -195,10 +196,8 @@ def _settings(
         path = Path(config)
         path = path / "config.json" if path.is_dir() else path
         try:
-            config = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(config, dict):
-                raise ValueError("it holds no set of keys")
-        except (OSError, ValueError) as error:
+            config = dict(files.read_json(path))
+        except (FileNotFoundError, UserError) as error:
             raise ConfigError([f"model.config={path} cannot be read: {error}"]) from None
     given = {key: value for key, value in (config or {}).items() if key not in OF_THE_FILE}
     settings = {**({} if pretrained else small or {}), **({"model_type": model_type} if model_type else {}), **given}
@@ -308,7 +307,13 @@ def _image_form(folder: Path) -> dict[str, Any]:
             path = Path(cached_file(str(folder), "preprocessor_config.json") or path)
     if not path.is_file():
         return found
-    raw = json.loads(path.read_text(encoding="utf-8"))
+    raw = files.read_json(path)
+    with files.named(path):
+        return _form_of(raw)
+
+
+def _form_of(raw: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {"size": None, "mean": None, "std": None}
     size = raw.get("crop_size") if raw.get("do_center_crop", True) and raw.get("crop_size") else raw.get("size")
     found["size"] = _pair(size)
     if raw.get("do_normalize", True) and raw.get("image_mean"):

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from adaptact import records
+from adaptact import files
 from adaptact.compare.backtest_analysis import Ran, analyse, rows_of
 from adaptact.compare.backtest_plan import Backtest
 from adaptact.compare.plan import Arm
@@ -20,7 +20,7 @@ from adaptact.report.backtest_page import ageing, page, sentences
 from adaptact.report.backtest_wording import speaker
 from adaptact.report.comparison_page import to_be_found
 from adaptact.report.document import to_markdown
-from adaptact.report.html import to_html
+from adaptact.report.html import to_html, write_pictures
 
 if TYPE_CHECKING:
     from adaptact.data.windows import Windows
@@ -46,22 +46,21 @@ def write_report(
         The content of ``backtest.json``.
     """
     described = list(windows.describe())
-    report: dict[str, Any] = records.finite(
+    report: dict[str, Any] = files.finite(
         analyse(options, arms, found, windows=described, dated=windows.dated, metric=metric, mode=mode, data=data)
     )
     report["words"] = list(words)
-    records.write_text(folder / "backtest.csv", as_csv(rows_of(found, metric, described)))
-    records.write_json(folder / "backtest.json", report)
-    (folder / "figures").mkdir(exist_ok=True)
-    for language, file in PAGES.items():
-        say = speaker(language)
-        pictures = draw(report, say)
-        if language == "en":
-            for name, content in pictures.items():
-                records.write_bytes(folder / "figures" / f"{name}.svg", content)
-        document = page(report, say)
-        records.write_text(folder / f"{file}.md", to_markdown(document))
-        records.write_text(folder / f"{file}.html", to_html(document, language, pictures))
+    with files.together(folder) as draft:
+        files.write_text(draft / "backtest.csv", as_csv(rows_of(found, metric, described)))
+        files.write_json(draft / "backtest.json", report)
+        for language, file in PAGES.items():
+            say = speaker(language)
+            pictures = draw(report, say)
+            if language == "en":
+                write_pictures(draft, pictures)
+            document = page(report, say)
+            files.write_text(draft / f"{file}.md", to_markdown(document))
+            files.write_text(draft / f"{file}.html", to_html(document, language, pictures))
     return report
 
 

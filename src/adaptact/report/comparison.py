@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from adaptact import records
+from adaptact import files
 from adaptact.compare import analysis, results
 from adaptact.compare.earlier_looks import EarlierLook
 from adaptact.compare.plan import Plan
@@ -19,8 +18,8 @@ from adaptact.compare.value import Value
 from adaptact.errors import UserError
 from adaptact.report import backtest_page, backtest_wording, comparison_figures
 from adaptact.report.comparison_page import cautions, criteria, page, reason, sentence, to_be_found
-from adaptact.report.document import to_markdown
-from adaptact.report.html import to_html
+from adaptact.report.document import Block, to_markdown
+from adaptact.report.html import to_html, write_pictures
 from adaptact.report.model_card import card, to_deploy
 from adaptact.report.wording import speaker
 
@@ -52,7 +51,7 @@ def write_report(
         The content of ``report.json``.
     """
     found = list(results.results(plan, folder))
-    report: dict[str, Any] = records.finite(
+    report: dict[str, Any] = files.finite(
         analysis.analyse(
             plan,
             found,
@@ -64,39 +63,35 @@ def write_report(
             positive=positive,
         )
     )
-    records.write_text(folder / "runs.csv", results.as_csv(results.table(found, plan.metric)))
-    records.write_json(folder / "report.json", report)
     say = speaker(language)
+    blocks = [] if backtest is None else ageing_of(Path(backtest), language)
     pictures = comparison_figures.draw(plan, report, found, say)
-    (folder / "figures").mkdir(exist_ok=True)
-    for name, content in pictures.items():
-        records.write_bytes(folder / "figures" / f"{name}.svg", content)
-    ageing = None if backtest is None else read_backtest(Path(backtest))
-    blocks = [] if ageing is None else backtest_page.brief(ageing, backtest_wording.speaker(language))
     document = page(plan, report, say, list(pictures), blocks, plan.words if words is None else words, report_words)
-    records.write_text(folder / "report.md", to_markdown(document))
-    records.write_text(folder / "report.html", to_html(document, language, pictures))
     chosen = to_deploy(plan, report, found)
-    if chosen is not None:
-        records.write_text(folder / "model_card.md", to_markdown(card(plan, report, found, chosen, say)))
+    with files.together(folder) as draft:
+        files.write_text(draft / "runs.csv", results.as_csv(results.table(found, plan.metric)))
+        files.write_json(draft / "report.json", report)
+        write_pictures(draft, pictures)
+        files.write_text(draft / "report.md", to_markdown(document))
+        files.write_text(draft / "report.html", to_html(document, language, pictures))
+        if chosen is not None:
+            files.write_text(draft / "model_card.md", to_markdown(card(plan, report, found, chosen, say)))
     return report
 
 
-def read_backtest(folder: Path) -> dict[str, Any]:
-    """The content of a back-test's ``backtest.json``.
+def ageing_of(folder: Path, language: str) -> list[Block]:
+    """What a comparison's report shows of a back-test.
 
     Raises:
-        UserError: none there, or a broken one.
+        UserError: no back-test there, or a broken one.
     """
+    path = folder / "backtest.json"
     try:
-        plain = json.loads((folder / "backtest.json").read_text(encoding="utf-8"))
-        return dict(plain)
+        plain = files.read_json(path)
     except FileNotFoundError:
-        raise UserError(
-            f"report.backtest={folder} has no backtest.json: it is not a folder of `make backtest`"
-        ) from None
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{folder / 'backtest.json'} is broken: {error}") from None
+        raise UserError(f"report.backtest={folder} has no {path.name}: it is not a folder of `make backtest`") from None
+    with files.named(path):
+        return backtest_page.brief(plain, backtest_wording.speaker(language))
 
 
 def print_summary(report: dict[str, Any], console: Console) -> None:

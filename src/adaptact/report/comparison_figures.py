@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,8 +13,10 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from adaptact import files
 from adaptact.compare.plan import Plan
 from adaptact.compare.results import Result
+from adaptact.errors import UserError
 from adaptact.fonts import east_asian_fonts
 from adaptact.report.wording import Say
 
@@ -118,9 +118,9 @@ def learning_curves(plan: Plan, found: Sequence[Result], say: Say) -> Figure | N
 
 def _curve(result: Result, column: str) -> list[float]:
     try:
-        with (result.folder / "metrics.csv").open(encoding="utf-8", newline="") as file:
-            values = [float(row[column]) for row in csv.DictReader(file) if row.get(column)]
-    except (OSError, ValueError):
+        rows = files.read_csv(result.folder / "metrics.csv")
+        values = [float(row[column]) for row in rows if row.get(column)]
+    except (FileNotFoundError, UserError, ValueError):
         return []
     return [value for value in values if np.isfinite(value)]
 
@@ -199,12 +199,11 @@ def _histories(found: Sequence[Result], arm: str) -> dict[str, dict[str, list[fl
             continue
         own: dict[str, dict[str, list[float]]] = {}
         try:
-            with (result.folder / "activations.csv").open(encoding="utf-8", newline="") as file:
-                for row in csv.DictReader(file):
-                    for key, value in row.items():
-                        if key not in {"epoch", "site"} and value:
-                            own.setdefault(row["site"], {}).setdefault(key, []).append(float(value))
-        except (OSError, ValueError, KeyError):
+            for row in files.read_csv(result.folder / "activations.csv"):
+                for key, value in row.items():
+                    if key not in {"epoch", "site"} and value:
+                        own.setdefault(row["site"], {}).setdefault(key, []).append(float(value))
+        except (FileNotFoundError, UserError, ValueError, KeyError):
             continue
         runs.append(own)
     if not runs:
@@ -243,14 +242,16 @@ def learned_curves(plan: Plan, found: Sequence[Result], say: Say) -> Figure | No
 
 def _curves(result: Result) -> dict[str, dict[str, list[float]]]:
     try:
-        plain = json.loads((result.folder / "curves.json").read_text(encoding="utf-8"))
-        return {
-            str(site): curve
-            for site, curve in plain.items()
-            if all(np.isfinite(np.array(curve[key], dtype=float)).all() for key in ("x", "start", "learned"))
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        found = files.read_json(result.folder / "curves.json", dict[str, dict[str, list[float | None]]])
+        return {site: curve for site, curve in found.items() if _is_whole(curve)}
+    except (FileNotFoundError, UserError):
         return {}
+
+
+def _is_whole(curve: dict[str, list[float]]) -> bool:
+    """Check that a curve has finite points, as many of each kind."""
+    kinds = [curve.get(key, []) for key in ("x", "start", "learned")]
+    return len({len(points) for points in kinds}) == 1 and None not in [point for kind in kinds for point in kind]
 
 
 def robustness(report: dict[str, Any], say: Say) -> Figure | None:

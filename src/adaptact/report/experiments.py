@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullFormatter
 
-from adaptact import records
+from adaptact import files, folders
 from adaptact.report.runs import Run, finite_median, table, varied
 
 DEPTH = ("model.name", "model.norm", "model.depth")
@@ -34,11 +34,12 @@ def write(figure: str, runs: list[Run], parent: Path) -> Path:
     """Make ``<time>-<figure>`` below ``parent`` with a PNG and a CSV, and return it."""
     drawn = {"depth": draw_depth, "sensitivity": draw_sensitivity}[figure](runs)
     keys = list(dict.fromkeys([*KEYS[figure], *varied(runs)]))
-    folder = records.new_folder(parent, figure)
-    records.write_text(folder / f"{figure}.csv", table(runs, keys))
+    folder = folders.new_folder(parent, figure)
     image = io.BytesIO()
     drawn.savefig(image, format="png", dpi=130)
-    records.write_bytes(folder / f"{figure}.png", image.getvalue())
+    with files.together(folder) as draft:
+        files.write_text(draft / f"{figure}.csv", table(runs, keys))
+        files.write_bytes(draft / f"{figure}.png", image.getvalue())
     return folder
 
 

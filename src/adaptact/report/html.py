@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from html import escape
+from pathlib import Path
 
+from adaptact.files import write_bytes
 from adaptact.report.document import Bullets, Code, Document, Heading, Note, Paragraph, Picture, Table
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -35,6 +37,13 @@ pre { background: var(--band); padding: .7rem; white-space: pre-wrap; overflow-w
   h2 { break-after: avoid; } figure, tr, p.note { break-inside: avoid; } div.table { overflow: visible; }
   table { font-size: 7.5pt; } }
 """
+
+
+def write_pictures(folder: Path, pictures: Mapping[str, bytes]) -> None:
+    """Write the SVG of each picture into ``figures/``."""
+    (folder / "figures").mkdir(exist_ok=True)
+    for name, content in pictures.items():
+        write_bytes(folder / "figures" / f"{name}.svg", content)
 
 
 def to_html(document: Document, language: str, pictures: Mapping[str, bytes]) -> str:

@@ -6,12 +6,13 @@ import sys
 import time
 from types import TracebackType
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from adaptact import terminal
 from adaptact.compare.plan import Run
 from adaptact.compare.results import Result
 from adaptact.formatting import number
@@ -31,7 +32,7 @@ class Progress:
         self.ended = self.failed = self.new = 0
         self.scores: dict[str, list[float]] = {}
         self._began = time.perf_counter()
-        console = Console(stderr=True)
+        console = terminal.console(stderr=True)
         self._live = (
             Live(console=console, get_renderable=self._shown, refresh_per_second=2) if console.is_terminal else None
         )

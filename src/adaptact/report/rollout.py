@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from adaptact import records
+from adaptact import files
 from adaptact.report import monitor_page, rollout_pages
 from adaptact.report.document import Document, to_markdown
-from adaptact.report.html import to_html
+from adaptact.report.html import to_html, write_pictures
 from adaptact.report.rollout_figures import draw_monitor, draw_plan, draw_results
 from adaptact.report.rollout_wording import SENTENCES
 from adaptact.report.wording import Say, speaker
@@ -26,15 +26,15 @@ COLOURS = {"ok": "green", "watch": "yellow", "retrain": "red"}
 
 def write_shadow(found: Found, listed: pd.DataFrame, folder: Path, words: Sequence[str]) -> None:
     """``shadow.json`` and its pages."""
-    records.write_json(folder / "shadow.json", found)
-    found = records.finite(found)
+    files.write_json(folder / "shadow.json", found)
+    found = files.finite(found)
     _pages(folder, "shadow", lambda say: rollout_pages.shadow_page(found, listed, words, say), lambda say: {})
 
 
 def write_plan(plan: Found, folder: Path, words: Sequence[str]) -> None:
     """``plan.json`` and its pages with the power over time."""
-    records.write_json(folder / "plan.json", plan)
-    plan = records.finite(plan)
+    files.write_json(folder / "plan.json", plan)
+    plan = files.finite(plan)
     _pages(
         folder,
         "plan",
@@ -45,8 +45,8 @@ def write_plan(plan: Found, folder: Path, words: Sequence[str]) -> None:
 
 def write_results(found: Found, folder: Path, words: Sequence[str]) -> None:
     """``results.json`` and its pages."""
-    records.write_json(folder / "results.json", found)
-    found = records.finite(found)
+    files.write_json(folder / "results.json", found)
+    found = files.finite(found)
     _pages(
         folder,
         "results",
@@ -57,8 +57,8 @@ def write_results(found: Found, folder: Path, words: Sequence[str]) -> None:
 
 def write_monitor(found: Found, rows: Sequence[dict[str, str]], folder: Path, words: Sequence[str]) -> None:
     """``monitor.json`` and its pages."""
-    records.write_json(folder / "monitor.json", found)
-    found = records.finite(found)
+    files.write_json(folder / "monitor.json", found)
+    found = files.finite(found)
 
     def pictures(say: Say) -> dict[str, bytes]:
         return draw_monitor(found, rows, say)
@@ -84,13 +84,11 @@ def _pages(
         say = speaker(language, SENTENCES)
         drawn = pictures(say)
         if language == "en" and drawn:
-            (folder / "figures").mkdir(exist_ok=True)
-            for file, content in drawn.items():
-                records.write_bytes(folder / "figures" / f"{file}.svg", content)
+            write_pictures(folder, drawn)
         document = page(say)
         stem = name if language == "en" else f"{name}.{language}"
-        records.write_text(folder / f"{stem}.md", to_markdown(document))
-        records.write_text(folder / f"{stem}.html", to_html(document, language, drawn))
+        files.write_text(folder / f"{stem}.md", to_markdown(document))
+        files.write_text(folder / f"{stem}.html", to_html(document, language, drawn))
 
 
 # --- on the screen -----------------------------------------------------------------------------------------------
@@ -98,25 +96,25 @@ def _pages(
 
 def print_shadow(found: Found, console: Console) -> None:
     say = speaker("en", SENTENCES)
-    found = records.finite(found)
+    found = files.finite(found)
     _lines([*rollout_pages.sought_lines(found, say), *rollout_pages.shadow_sentences(found, say)], console)
     if found["difference"] is not None:
         _table([rollout_pages.shadow_row(one, say) for one in [found["difference"], *found["others"]]], console)
 
 
 def print_plan(plan: Found, console: Console) -> None:
-    _lines(rollout_pages.plan_sentences(records.finite(plan), speaker("en", SENTENCES)), console)
+    _lines(rollout_pages.plan_sentences(files.finite(plan), speaker("en", SENTENCES)), console)
 
 
 def print_results(found: Found, console: Console) -> None:
-    say, found = speaker("en", SENTENCES), records.finite(found)
+    say, found = speaker("en", SENTENCES), files.finite(found)
     _lines(rollout_pages.results_sentences(found, say), console)
     _table([rollout_pages.guardrail_row(rail, say) for rail in found["guardrails"]], console)
     _table([rollout_pages.segment_row(one, say) for one in found["segments"]], console)
 
 
 def print_monitor(found: Found, language: str, console: Console) -> None:
-    say, found = speaker(language, SENTENCES), records.finite(found)
+    say, found = speaker(language, SENTENCES), files.finite(found)
     first, *others = monitor_page.sentences(found, say)
     _lines(rollout_pages.sought_lines(found, say), console)
     console.print(f"[bold {COLOURS[found['status']]}]{escape(first)}[/]")

@@ -12,10 +12,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-import yaml
-
-from adaptact.errors import UserError
-from adaptact.records import Record
+from adaptact.records import Record, read_config
 
 NOT_SET_APART = {"activation.kind", "output_dir", "resume", "trust"}  # say nothing that another key does not
 
@@ -37,10 +34,7 @@ class Run:
         Raises:
             UserError: no configuration, a broken record.
         """
-        try:
-            settings = flat(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
-        except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
-            raise UserError(f"{folder / 'config.yaml'} cannot be read: {error}") from None
+        settings = flat(read_config(folder))
         if not (folder / "result.json").is_file():
             return cls(settings, "failed", "it left no result.json", None, folder)
         record = Record.load(folder)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
+import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
-from adaptact import records
+from adaptact import files, folders
 from adaptact.errors import UserError
 from adaptact.export.predict import neutralized
+from adaptact.shapes import Count
 
 FILE = "history.csv"
 COLUMNS = (
@@ -38,6 +41,17 @@ STATUS = {"ok": 0, "watch": 3, "retrain": 4}
 """Exit codes, and the scalar ``monitor/status``."""
 
 
+LONGEST_NUMBER = 40  # letters of a number in a cell
+
+
+class Found(TypedDict):
+    """What is relied on in the ``monitor.json`` of a batch."""
+
+    schema: int
+    status: Literal["ok", "watch", "retrain"]
+    outcomes: Count
+
+
 @dataclass(frozen=True)
 class Entry:
     """A place in the history.
@@ -59,7 +73,7 @@ def folder_of(run: Path) -> str:
     run = run.resolve()
     parts = run.parts[-3:] if run.name.startswith("seed") else run.parts[-1:]
     digest = hashlib.sha256((run / "result.json").read_bytes()).hexdigest()
-    return f"{records.safe_name('-'.join(parts))}-{digest[:8]}"
+    return f"{folders.safe_name('-'.join(parts))}-{digest[:8]}"
 
 
 def earlier(entry: Entry) -> dict[str, Any]:
@@ -70,9 +84,9 @@ def earlier(entry: Entry) -> dict[str, Any]:
     """
     path = entry.folder / "monitor.json"
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}): give the outcomes again with labels=") from None
+        return dict(files.read_json(path, Found))
+    except (FileNotFoundError, UserError) as error:
+        raise UserError(f"{error}: give the outcomes again with labels=") from None
 
 
 def read(folder: Path) -> list[dict[str, str]]:
@@ -83,17 +97,30 @@ def read(folder: Path) -> list[dict[str, str]]:
     """
     path = folder / FILE
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-        whole = all(str(row.get(name)).isdecimal() for row in rows for name in ("batch", "outcomes"))
-        if tuple(reader.fieldnames or ()) != COLUMNS or not whole:
-            raise ValueError("it has other columns")
-        return rows
+        rows = files.read_csv(path, COLUMNS)
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, csv.Error) as error:
-        raise UserError(f"{path} is broken ({error}): mend it or move it away, a new one is begun") from None
+    except UserError as error:
+        raise UserError(f"{error}; repair it or move it away, a new one is begun") from None
+    for number, row in enumerate(rows, start=2):
+        if problem := _problem(row):
+            raise UserError(f"{path} is broken: row {number} {problem}; repair it or move it away, a new one is begun")
+    return rows
+
+
+def _problem(row: Mapping[str, str]) -> str:
+    """Words for what is wrong with a row of the history; empty where nothing is."""
+    for name in ("batch", "outcomes", "rows", "alarms"):
+        if not re.fullmatch(r"[0-9]{1,9}", row[name]):
+            return f"has no whole number in column {name}"
+    for name in ("largest_psi", "scores_psi", "value", "low", "high", "at_test", "age_days"):
+        try:
+            fine = not row[name] or (len(row[name]) < LONGEST_NUMBER and math.isfinite(float(row[name])))
+        except ValueError:
+            fine = False
+        if not fine:
+            return f"has no number in column {name}"
+    return "" if row["status"] in STATUS else "has a status that is none"
 
 
 def place(folder: Path, digest: str) -> Entry:
@@ -131,20 +158,24 @@ def row_of(entry: Entry, found: dict[str, Any], source: str, digest: str) -> dic
     }
 
 
-def append(folder: Path, entry: Entry, row: dict[str, Any], found: dict[str, Any]) -> list[dict[str, str]]:
-    """Write the row, in place of the batch's earlier one, and the scalars that are new. Returns all rows."""
-    known = {int(old["batch"]): old for old in read(folder)}
-    before = known.get(entry.number)
-    known[entry.number] = {name: "" if row[name] is None else str(row[name]) for name in COLUMNS}
+def with_row(rows: list[dict[str, str]], row: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The history with the row of a batch, in place of an earlier one of its number."""
+    known = {int(old["batch"]): old for old in rows}
+    known[row["batch"]] = {name: "" if row[name] is None else str(row[name]) for name in COLUMNS}
+    return [known[number] for number in sorted(known)]
+
+
+def write(folder: Path, rows: list[dict[str, str]], before: list[dict[str, str]], found: dict[str, Any]) -> None:
+    """Write ``history.csv``, and the scalars that are new with the batch of ``found``."""
     content = io.StringIO(newline="")
     writer = csv.DictWriter(content, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    rows = [known[number] for number in sorted(known)]
     writer.writerows(rows)
-    records.write_bytes(folder / FILE, content.getvalue().encode("utf-8-sig"))
-    more = before is None or found["outcomes"] > int(before["outcomes"])
-    _scalars(folder, entry.number, found, again=before is not None, more=more)
-    return rows
+    files.write_bytes(folder / FILE, content.getvalue().encode("utf-8-sig"))
+    number = found["batch"]
+    known = next((row for row in before if int(row["batch"]) == number), None)
+    more = known is None or found["outcomes"] > int(known["outcomes"])
+    _scalars(folder, number, found, again=known is not None, more=more)
 
 
 def _scalars(folder: Path, number: int, found: dict[str, Any], *, again: bool, more: bool) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from adaptact import records
+from adaptact import files, records
 from adaptact.callbacks.ranges import Leaving, leaving
 from adaptact.compare.paired_rows import (
     HIGHER,
@@ -30,6 +29,7 @@ from adaptact.data.profile import as_values
 from adaptact.errors import UserError
 from adaptact.export.predict_images import ImageRun
 from adaptact.export.runs import TableRun
+from adaptact.outputs import Outputs, read_outputs
 from adaptact.rollout.drift import Test, column_tests, distance_test, sample_test, smallest_shift
 from adaptact.rollout.options import Monitor
 from adaptact.rollout.rows import Outcomes, metric_of
@@ -58,27 +58,12 @@ class Batch:
     groups: np.ndarray | None = None
 
 
-@dataclass(frozen=True)
-class Known:
-    """What is kept of a run: its answers on test rows, what came out, and the groups they were split by."""
-
-    answers: np.ndarray
-    targets: np.ndarray
-    groups: np.ndarray | None
-
-
-def known_answers(folder: Path) -> Known:
+def known_answers(folder: Path) -> Outputs:
     """Raises UserError where a run has none."""
-    path = folder / "outputs.npz"
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            groups = np.asarray(arrays["groups"]) if "groups" in arrays else None
-            answers = np.asarray(arrays["predictions"], dtype=np.float64)
-            return Known(answers, np.asarray(arrays["targets"]), groups)
-    except FileNotFoundError:
-        raise UserError(f"{folder} has no outputs.npz, its answers on test rows: train again") from None
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path} cannot be read ({error}): train again") from None
+    found = read_outputs(folder)
+    if found is None:
+        raise UserError(f"{folder} has no outputs.npz, its answers on test rows: train again")
+    return replace(found, predictions=found.predictions.astype(np.float64))
 
 
 def examine(run: Run, batch: Batch, options: Monitor) -> dict[str, Any]:
@@ -119,7 +104,7 @@ def examine(run: Run, batch: Batch, options: Monitor) -> dict[str, Any]:
     }
 
 
-def tests_of(run: Run, batch: Batch, known: Known, kept: dict[str, Any], left: dict[str, Leaving]) -> list[Test]:
+def tests_of(run: Run, batch: Batch, known: Outputs, kept: dict[str, Any], left: dict[str, Leaving]) -> list[Test]:
     """All that is tested but the quality."""
     found: list[Test] = []
     preparation = run.preparation
@@ -133,7 +118,7 @@ def tests_of(run: Run, batch: Batch, known: Known, kept: dict[str, Any], left: d
             found.append(Test("measure", name, distance, None, p))
     found += [
         sample_test("scores", name, before, now)
-        for name, before, now in _scores(run.record, known.answers, batch.answers)
+        for name, before, now in _scores(run.record, known.predictions, batch.answers)
     ]
     for name, site in left.items():
         _, p = distance_test(kept["sites"][name]["outside"], site.outside)
@@ -141,7 +126,7 @@ def tests_of(run: Run, batch: Batch, known: Known, kept: dict[str, Any], left: d
     return found
 
 
-def calibration_test(run: Run, batch: Batch, known: Known) -> Test:
+def calibration_test(run: Run, batch: Batch, known: Outputs) -> Test:
     """Whether more or less came true of what was expected than on the test rows.
 
     A normal test of the means of outcome minus probability. Of each side the larger of two variances counts, the one
@@ -149,7 +134,7 @@ def calibration_test(run: Run, batch: Batch, known: Known) -> Test:
     """
     assert batch.outcomes is not None
     sides = []
-    for answers, y in ((batch.answers[batch.outcomes.known], batch.outcomes.y), (known.answers, known.targets)):
+    for answers, y in ((batch.answers[batch.outcomes.known], batch.outcomes.y), (known.predictions, known.targets)):
         p, came = expected_and_came(run, answers, y)
         surplus = came - p
         sides.append((float(surplus.mean()), max(float((p * (1 - p)).mean()), float(surplus.var())) / len(y)))
@@ -219,7 +204,7 @@ def calibration(run: Run, batch: Batch) -> dict[str, Any] | None:
     }
 
 
-def quality_of(run: Run, batch: Batch, known: Known, options: Monitor) -> dict[str, Any] | None:
+def quality_of(run: Run, batch: Batch, known: Outputs, options: Monitor) -> dict[str, Any] | None:
     """The metric of this batch with its interval, and how probable a loss as large is without a change.
 
     Two samples: the batch, and the test rows of the run. Accuracy without groups: Fisher's exact test; else Student's t
@@ -241,7 +226,7 @@ def quality_of(run: Run, batch: Batch, known: Known, options: Monitor) -> dict[s
     if metric == "auroc" and counts is not None and counts.min() < LEAST_OF_A_CLASS:
         return None
     now, error_now = with_error(metric, y, answers, groups, run.record.positive_number)
-    before, error_before = with_error(metric, known.targets, known.answers, theirs, run.record.positive_number)
+    before, error_before = with_error(metric, known.targets, known.predictions, theirs, run.record.positive_number)
     together = float(np.hypot(error_now, error_before))
     if not np.isfinite([now, before, together]).all():
         return None
@@ -249,7 +234,9 @@ def quality_of(run: Run, batch: Batch, known: Known, options: Monitor) -> dict[s
     law = stats.t(min(units) - 1) if units else stats.norm
     p = float(law.sf(loss / together)) if together > 0 else float(loss <= 0)
     if metric == "accuracy" and groups is None:
-        right = [int((part.argmax(axis=1) == t).sum()) for part, t in ((answers, y), (known.answers, known.targets))]
+        right = [
+            int((part.argmax(axis=1) == t).sum()) for part, t in ((answers, y), (known.predictions, known.targets))
+        ]
         table = [[right[0], len(y) - right[0]], [right[1], len(known.targets) - right[1]]]
         p = float(stats.fisher_exact(table, alternative="less").pvalue)
     margin = options.margin if options.margin is not None else default_margin(metric, before)
@@ -301,31 +288,31 @@ def ageing(run: Run, batch: Batch, folder: str | None) -> dict[str, Any] | None:
     path = Path(folder) / "backtest.json"
     path = path if path.is_file() else records.project_root() / "runs" / "backtest" / folder / "backtest.json"
     try:
-        plain = json.loads(path.read_text(encoding="utf-8"))
-        arms = {arm["activation"]: arm for arm in plain["arms"]}
-        arm = arms.get(run.record.activation) or plain["arms"][0]
-        daily = arm["decay"]["per_day"]
-        money = arm["money"]
-        days = age_in_days(run, batch)
-        window = float(plain["window_days"] or 0.0)
-        found = {
-            "metric": plain["metric"],
-            "activation": arm["activation"],
-            "shown": bool(arm["shown"]),
-            "days": days,
-            "lost": None if days is None or daily is None else daily["mean"] * days,
-            "best_days": None if money is None else money["days"]["best"],
-            "best_range": None if money is None else [money["days"]["low"], money["days"]["high"]],
-            "per_month": None,
-        }
-        if money is not None and days is not None and window:
-            found["per_month"] = money["ageing"]["mean"] * (days / window) * 30 / 365.25
-        found["due"] = bool(found["shown"] and days is not None and found["best_days"] and days >= found["best_days"])
-        return found
+        plain = files.read_json(path)
     except FileNotFoundError:
         raise UserError(f"backtest={folder} holds no back-test: name the folder that make backtest printed") from None
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise UserError(f"{path} is broken ({error}): run make backtest again") from None
+    with files.named(path):
+        return _ageing(plain, run, age_in_days(run, batch))
+
+
+def _ageing(plain: dict[str, Any], run: Run, days: float | None) -> dict[str, Any]:
+    arms = {arm["activation"]: arm for arm in plain["arms"]}
+    arm = arms.get(run.record.activation) or plain["arms"][0]
+    daily, money, window = arm["decay"]["per_day"], arm["money"], float(plain["window_days"] or 0.0)
+    found: dict[str, Any] = {
+        "metric": str(plain["metric"]),
+        "activation": str(arm["activation"]),
+        "shown": bool(arm["shown"]),
+        "days": days,
+        "lost": None if days is None or daily is None else float(daily["mean"]) * days,
+        "best_days": None if money is None else float(money["days"]["best"]),
+        "best_range": None if money is None else [money["days"]["low"], money["days"]["high"]],
+        "per_month": None,
+    }
+    if money is not None and days is not None and window:
+        found["per_month"] = float(money["ageing"]["mean"]) * (days / window) * 30 / 365.25
+    found["due"] = bool(found["shown"] and days is not None and found["best_days"] and days >= found["best_days"])
+    return found
 
 
 def age_in_days(run: Run, batch: Batch) -> float | None:

@@ -31,6 +31,7 @@ class Shadow:
     name: str | None = option(None, "name of the folder; null: time and the file's name")
     output_dir: str = option("runs/shadow", "folder of shadow runs; relative to the project")
     trust: str | None = option(None, "package whose code the runs' configurations may import")
+    follow_links: bool = option(False, "write through links that lead out of the folder")
     debug: bool = option(False, "show the traceback of an error")
 
 
@@ -73,6 +74,7 @@ class Abtest:
     segments: list[str] = option([], "analyse: columns to look into, corrected for their number")
     time: str | None = option(None, "analyse: column of the day of a row; its last day counts as today")
     until: str | None = option(None, "analyse: day from which a fixed test is decided; null: as planned")
+    follow_links: bool = option(False, "write through links that lead out of the folder")
     debug: bool = option(False, "show the traceback of an error")
 
 
@@ -99,6 +101,7 @@ class Monitor:
     language: Literal["en", "ja"] = option("en", "of what is printed; pages are written in both")
     output_dir: str = option("runs/monitor", "folder of what was watched; relative to the project")
     trust: str | None = option(None, "package whose code the run's configuration may import")
+    follow_links: bool = option(False, "write through links that lead out of the folder")
     debug: bool = option(False, "show the traceback of an error")
 
 

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
-from adaptact import records
+from adaptact import folders
 from adaptact.compare.verdict import default_margin
 from adaptact.errors import UserError
+from adaptact.files import read_json
+from adaptact.outputs import read_outputs
 from adaptact.records import Record
+
+
+class _Candidate(TypedDict):
+    activation: str
+
+
+class _Compared(TypedDict):
+    """What is taken from the ``report.json`` of a comparison."""
+
+    baseline: str
+    candidates: list[_Candidate]
 
 
 def from_run(folder: Path) -> dict[str, Any]:
@@ -35,12 +47,10 @@ def from_run(folder: Path) -> dict[str, Any]:
 
 def outcomes(folder: Path, record: Record) -> np.ndarray:
     """Per test row 1 for a right decision and 0 for a wrong one, or the absolute error. Shape: (rows,)."""
-    path = folder / "outputs.npz"
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            answers, targets = np.asarray(arrays["predictions"], dtype=np.float64), np.asarray(arrays["targets"])
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path} cannot be read ({error}): train again") from None
+    found = read_outputs(folder)
+    if found is None:
+        raise UserError(f"{folder} has no outputs.npz, its answers on test rows: train again")
+    answers, targets = found.predictions.astype(np.float64), found.targets
     if answers.ndim == 1:
         return np.abs(answers - targets)
     return np.asarray(acted_on(record, answers) == targets, dtype=np.float64)
@@ -62,14 +72,12 @@ def from_comparison(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: a report that cannot be read, or no finished run of the baseline.
     """
-    path = folder / "report.json"
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-        baseline = str(report["baseline"])
-        names = [str(one["activation"]) for one in report["candidates"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} cannot be read ({error}): make report name={folder.name} writes it again") from None
-    means = {name: _of_arm(folder / records.safe_name(name)) for name in [baseline, *names]}
+        report = read_json(folder / "report.json", _Compared)
+    except (FileNotFoundError, UserError) as error:
+        raise UserError(f"{error}: make report name={folder.name} writes it again") from None
+    baseline, names = report["baseline"], [one["activation"] for one in report["candidates"]]
+    means = {name: _of_arm(folder / folders.safe_name(name)) for name in [baseline, *names]}
     if not means[baseline]:
         raise UserError(f"{folder} has no finished run of {baseline}: run make compare again, it continues")
     found = means[baseline][0] | {"from": str(folder)}

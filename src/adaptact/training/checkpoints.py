@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import lightning as L
 import numpy as np
@@ -16,9 +16,11 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import nn
 
-from adaptact import config, records
-from adaptact.errors import UserError
+from adaptact import config, files
+from adaptact.errors import UserError, machine_error
+from adaptact.files import check_archive
 from adaptact.layouts import Layout
+from adaptact.shapes import Count, conform, repr_short
 from adaptact.sites import module_path
 from adaptact.training.build import build_network, without_checkpoint
 
@@ -32,7 +34,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
-        records.write_bytes(Path(path), buffer.getvalue())
+        files.write_bytes(Path(path), buffer.getvalue())
 
 
 class BestAndLast(ModelCheckpoint):
@@ -99,13 +101,9 @@ class RandomState(L.Callback):
         if self._pending is None:
             return
         state, self._pending = self._pending, None
-        torch.set_rng_state(state["torch"])
+        _set_random(state, torch, np.random, random)
         if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(state["cuda"])
-        kind, keys, *rest = state["numpy"]
-        np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
-        version, internal, gauss = state["python"]
-        random.setstate((version, tuple(internal), gauss))
 
 
 def epochs_done(checkpoint: dict[str, Any]) -> int:
@@ -117,19 +115,75 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """A checkpoint of adaptact's, tensors and plain values only; nothing in it is executed.
 
     Raises:
-        UserError: truncated, foreign, or of another schema.
+        UserError: truncated, foreign, packed, or of another schema; also entries of "state_dict" that are no tensors.
     """
     try:
+        check_archive(path, ratio=1.0)  # torch stores tensors as they are: a packed archive is of somebody else
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a broken or hostile file
+        if (fault := machine_error(error)) is not None:
+            raise fault from None
         reason = str(error).strip().splitlines()[0][:200] if str(error) else type(error).__name__
         raise UserError(f"{path} cannot be read: it is truncated or no checkpoint of adaptact ({reason})") from None
     own = checkpoint.get(KEY) if isinstance(checkpoint, dict) else None
-    if not isinstance(own, dict) or "state_dict" not in checkpoint:
+    if not isinstance(own, dict) or not isinstance(checkpoint.get("state_dict"), dict):
         raise UserError(f"{path} is a checkpoint, but not one of adaptact")
     if own.get("schema") != SCHEMA:
-        raise UserError(f"{path} has schema {own.get('schema')}; this version of adaptact resumes schema {SCHEMA}")
+        found = repr_short(own.get("schema"))
+        raise UserError(f"{path} has schema {found}; this version of adaptact resumes schema {SCHEMA}")
+    for name, tensor in checkpoint["state_dict"].items():
+        if not isinstance(name, str) or not is_whole(tensor):
+            raise UserError(f"{path} is broken: the entry {str(name)[:100]!r} is no whole tensor")
     return checkpoint
+
+
+def is_whole(tensor: Any) -> bool:
+    """Check for a dense tensor that holds all the numbers that its shape promises."""
+    if not isinstance(tensor, torch.Tensor) or tensor.layout != torch.strided or tensor.is_quantized:
+        return False
+    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
+
+
+class _Checkpoint(TypedDict):
+    """What is asked of a checkpoint from which a run goes on."""
+
+    epoch: Count
+    global_step: Count
+    loops: dict[str, Any]
+    optimizer_states: list[dict[str, Any]]
+    lr_schedulers: list[dict[str, Any]]
+    callbacks: dict[str, Any]
+
+
+def check_resumable(checkpoint: dict[str, Any], path: Path) -> None:
+    """Raise UserError for counters, learning rates or random states that no run of adaptact has written."""
+    try:
+        conform({key: checkpoint.get(key) for key in _Checkpoint.__annotations__}, _Checkpoint)
+        for counter in _leaves(checkpoint["loops"]):
+            conform(counter, bool if isinstance(counter, bool) else Count | None, "a counter of its loops")
+        for group in (group for state in checkpoint["optimizer_states"] for group in state["param_groups"]):
+            for key in ("lr", "initial_lr", "weight_decay", "eps"):
+                conform(group[key], float, key)
+        _set_random(checkpoint[KEY], torch.Generator(), np.random.RandomState(), random.Random())
+    except Exception as error:  # generators raise many kinds for a state that is none
+        raise UserError(f"{path} is broken: {error}; nothing can be continued from it") from None
+
+
+def _leaves(plain: Any) -> Iterator[Any]:
+    if isinstance(plain, dict):
+        for value in plain.values():
+            yield from _leaves(value)
+    else:
+        yield plain
+
+
+def _set_random(state: dict[str, Any], of_torch: Any, of_numpy: Any, of_python: Any) -> None:
+    """Set random generators, or modules of that interface, to what a checkpoint keeps."""
+    (of_torch.set_state if isinstance(of_torch, torch.Generator) else of_torch.set_rng_state)(state["torch"])
+    kind, keys, *rest = state["numpy"]
+    of_numpy.set_state((kind, keys.numpy().astype(np.uint32), *rest))
+    version, internal, gauss = state["python"]
+    of_python.setstate((version, tuple(internal), gauss))
 
 
 def activation_state(folder: Path, layers: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:

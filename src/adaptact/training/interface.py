@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from adaptact import records
+from adaptact import files, records
 from adaptact.data import Prepared
 from adaptact.errors import UserError
 from adaptact.layouts import Columns, Layout, Pixels, Tokens
+from adaptact.shapes import Between, Shaped, conform
 
 SCHEMA = 1
 FILE = "inputs.json"
-LAYOUTS: dict[str, Callable[..., Layout]] = {"Pixels": Pixels, "Tokens": Tokens}
+LAYOUTS: dict[str, type] = {"Pixels": Pixels, "Tokens": Tokens}
+MOST = 10_000_000  # inputs or outputs of a network
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Interface:
         center, scale: an output of a regression means output * scale + center; 0 and 1 for classification.
     """
 
-    input_shape: tuple[int, ...]
-    n_outputs: int
-    layout: Layout | None
+    input_shape: Annotated[tuple[Annotated[int, Between(1, MOST)], ...], Between(1, 4)]
+    n_outputs: Annotated[int, Between(1, MOST)]
+    layout: Annotated[Layout | None, Shaped(None)]
     center: float = 0.0
     scale: float = 1.0
 
@@ -45,7 +45,7 @@ class Interface:
         if self.layout is not None:
             layout = {"kind": type(self.layout).__name__, **dataclasses.asdict(self.layout)}
         plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        records.write_json(folder / FILE, {"schema": SCHEMA, **plain, "layout": layout})
+        files.write_json(folder / FILE, {"schema": SCHEMA, **plain, "layout": layout})
 
     @classmethod
     def load(cls, folder: Path) -> Interface:
@@ -56,22 +56,24 @@ class Interface:
         """
         path = folder / FILE
         try:
-            plain = json.loads(path.read_text(encoding="utf-8"))
-            if plain.pop("schema") != SCHEMA:
-                raise ValueError("it is of another version of adaptact")
-            shape = tuple(int(size) for size in plain.pop("input_shape"))
-            return cls(shape, layout=_layout(plain.pop("layout")), **plain)
+            plain = files.read_json(path)
+            records.check_schema(plain, SCHEMA, path)
+            del plain["schema"]
+            layout = _layout(plain.pop("layout", None))
+            return replace(conform({**plain, "layout": None}, cls), layout=layout)
         except FileNotFoundError:
             raise UserError(
                 f"{folder} has no {FILE}, which says what its network takes: it is of an earlier version of adaptact; "
                 "train again"
             ) from None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except ValueError as error:
             raise UserError(f"{path} is broken ({error}): train again") from None
 
 
-def _layout(plain: dict[str, Any] | None) -> Layout | None:
+def _layout(plain: Any) -> Layout | None:
     if plain is None:
         return None
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items() if key != "kind"}
-    return LAYOUTS[plain["kind"]](**values)
+    kind = LAYOUTS.get(str(plain.get("kind"))) if isinstance(plain, dict) else None
+    if kind is None:
+        raise ValueError(f"layout.kind must be one of {', '.join(LAYOUTS)}")
+    return conform({key: value for key, value in plain.items() if key != "kind"}, kind, "layout")  # type: ignore[no-any-return]

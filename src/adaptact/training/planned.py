@@ -14,9 +14,10 @@ from typing import Any
 
 import torch
 
-from adaptact import config, data, records
+from adaptact import config, data, files, folders, records
 from adaptact.data import Prepared
-from adaptact.errors import UserError
+from adaptact.errors import UserError, machine_error
+from adaptact.locks import locked
 from adaptact.training.checkpoints import fitted_network
 from adaptact.training.metrics import classification_metrics, regression_metrics
 from adaptact.training.references import references
@@ -32,26 +33,47 @@ def run_planned(
     run_hash: str,
     trust: str | None,
     read: Callable[[config.Data, str | None], Prepared] | None = None,
+    finish: Callable[[dict[str, Any]], None] = lambda result: None,
 ) -> dict[str, Any]:
     """Train into ``folder``, which is emptied first, and leave ``planned.json`` beside the record.
 
-    A run that has ended there and was made otherwise is moved aside, into ``superseded/`` of the comparison.
+    A run that has ended there and was made otherwise is moved aside, into ``superseded/`` of the comparison. The
+    folder is locked meanwhile: no other process, as one that outlived its command, writes there.
 
     Args:
         read: gives the data of the run; by default what its settings name.
+        finish: called with the result before ``planned.json`` says that the run has ended.
 
     Returns:
         The content of ``planned.json``: "hash", "status", "reason", "seconds" and "constant", the metrics on test and
         validation rows of a prediction that does not look at its input (class shares or mean of the training rows),
-        and "robustness", the metrics under disturbed inputs.
+        and "robustness", the metrics under disturbed inputs. Where the machine cannot go on, "status" is "undone",
+        with the fault as its "reason", and nothing says that the run has ended.
     """
-    begun = time.perf_counter()
     target = Path(folder)
+    try:
+        with locked(target):
+            result = _run(target, settings, run_hash, trust, read or prepared_for)
+            finish(result)
+            files.write_json(target / records.PLANNED_FILE, result)
+            return result
+    except UserError as error:  # of the lock, or of the machine
+        return {"hash": run_hash, "status": "undone", "reason": str(error)}
+
+
+def _run(
+    target: Path,
+    settings: dict[str, Any],
+    run_hash: str,
+    trust: str | None,
+    read: Callable[[config.Data, str | None], Prepared],
+) -> dict[str, Any]:
+    begun = time.perf_counter()
     make_room(target, run_hash)
     result: dict[str, Any] = {"hash": run_hash, "status": "failed", "reason": None, "constant": None}
     try:
         checked = config.from_dict({**settings, "trust": trust})
-        prepared = (read or prepared_for)(checked.data, trust)
+        prepared = read(checked.data, trust)
         result["constant"] = constant_metrics(prepared)
         record, _ = train(checked, prepared=prepared, folder=target, quiet=True)
         result |= {"status": record.status, "reason": record.reason}
@@ -62,10 +84,11 @@ def run_planned(
             network = fitted_network(target, whole, prepared.input_shape, prepared.n_outputs, prepared.layout)
             result["robustness"] = disturbed_metrics(network, prepared, checked.seed)
     except Exception as error:
+        if (fault := machine_error(error)) is not None:
+            raise fault from error
         result["reason"] = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        (target / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        files.write_text(target / "error.txt", traceback.format_exc())
     result["seconds"] = time.perf_counter() - begun
-    records.write_json(target / records.PLANNED_FILE, result)
     return result
 
 
@@ -74,10 +97,10 @@ def make_room(target: Path, run_hash: str) -> None:
     before = records.read_planned(target)
     if before.get("status") in records.ENDED and before.get("hash") != run_hash:
         kept = target.parent.parent / "superseded" / target.parent.name
-        kept.mkdir(parents=True, exist_ok=True)
-        target.rename(records.new_folder(kept, f"{target.name}-{str(before.get('hash'))[:8]}"))
+        folders.make_folder(kept)
+        target.rename(folders.new_folder(kept, f"{target.name}-{str(before.get('hash'))[:8]}"))
     shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
+    folders.make_folder(target)
 
 
 def references_of(file: str, settings: dict[str, Any], trust: str | None) -> dict[str, Any]:
@@ -88,10 +111,15 @@ def references_of(file: str, settings: dict[str, Any], trust: str | None) -> dic
         found = references(prepared_for(config.from_dict({**settings, "trust": trust}).data, trust))
         result = {"status": "finished", "reason": None, "references": found}
     except Exception as error:
+        if (fault := machine_error(error)) is not None:
+            return {"status": "undone", "reason": str(fault)}
         result = {"status": "failed", "reason": f"{type(error).__name__}: {error}", "references": []}
     result["seconds"] = time.perf_counter() - begun
-    Path(file).parent.mkdir(parents=True, exist_ok=True)
-    records.write_json(Path(file), result)
+    try:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        files.write_json(Path(file), result)
+    except (OSError, UserError) as error:
+        return {"status": "undone", "reason": str(machine_error(error) or error)}
     return result
 
 

@@ -14,6 +14,7 @@ from types import FrameType
 from adaptact import config, records
 from adaptact.data import Prepared
 from adaptact.errors import UserError
+from adaptact.interrupts import end_with
 from adaptact.training.build import build_network
 from adaptact.training.checks import check
 from adaptact.training.run import new_folder, train
@@ -86,6 +87,7 @@ def _written(folder: Path) -> int | None:
 def _work(
     settings: config.Config, folder: Path, rank: int, world: int, port: int, started: float | None, pipe: Connection
 ) -> None:
+    end_with(os.getppid())
     os.environ |= {
         "LOCAL_RANK": str(rank),
         "NODE_RANK": "0",

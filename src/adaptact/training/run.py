@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import io
-import json
 import logging
 import os
 import shlex
@@ -22,7 +20,7 @@ from lightning.pytorch.loggers.logger import DummyLogger
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from adaptact import config, data, records
+from adaptact import config, data, files, records
 from adaptact.activations import AdaptiveActivation, kernels
 from adaptact.callbacks.curves import CurveSnapshots
 from adaptact.callbacks.history import History
@@ -34,7 +32,9 @@ from adaptact.callbacks.stability import StabilityMonitor
 from adaptact.data import Prepared
 from adaptact.data.lengths import trimmed, without_padding
 from adaptact.data.module import DataModule
-from adaptact.errors import UserError
+from adaptact.errors import UserError, machine_error
+from adaptact.folders import refuse_links
+from adaptact.outputs import Outputs
 from adaptact.surgery import named_activations
 from adaptact.training import hardware, seen, summary
 from adaptact.training.board import Board
@@ -44,6 +44,7 @@ from adaptact.training.checkpoints import (
     AtomicCheckpointIO,
     BestAndLast,
     RandomState,
+    check_resumable,
     epochs_done,
     load_checkpoint,
 )
@@ -97,6 +98,27 @@ def train(
     Raises:
         ConfigError, DataError, UserError: before anything is written.
     """
+    how: dict[str, Any] = {"prepared": prepared, "started": started, "import_s": import_s, "quiet": quiet}
+    if settings.resume is None:
+        return _train(settings, folder=folder, **how)
+    try:
+        return _train(settings, folder=folder, **how)
+    except Exception as error:  # whatever a checkpoint that was tampered with leads to
+        if isinstance(error, UserError) or machine_error(error) is not None:
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(f"{settings.resume} cannot be continued ({reason}); debug=true shows where") from error
+
+
+def _train(
+    settings: config.Config,
+    *,
+    prepared: Prepared | None,
+    folder: Path | None,
+    started: float | None,
+    import_s: float | None,
+    quiet: bool,
+) -> tuple[records.Record, Path]:
     started = time.time() if started is None else started
     quiet_libraries()
     device = hardware.accelerator(settings.trainer)
@@ -240,8 +262,8 @@ def train(
             summary.draw_pictures(folder, logger, learner, prepared, inputs, snapshots)
         if first:
             if "test" in predictions:
-                write_outputs(folder, predictions, prepared)
-                records.write_json(folder / "curves.json", curves(network, inputs, starts))
+                outputs_of_run(predictions, prepared).save(folder)
+                files.write_json(folder / "curves.json", curves(network, inputs, starts))
                 seen.save(folder, known or {})
             record.save(folder)
         if logger is not None and stopped is None:
@@ -261,9 +283,8 @@ def with_kernels(settings: config.Config, prepared: Prepared, network: nn.Module
         return False
     used: bool | None = None
     if settings.resume is not None:
-        with contextlib.suppress(OSError, ValueError, AttributeError):  # cut off before it was written, or broken
-            environment = json.loads((Path(settings.resume) / "environment.json").read_text(encoding="utf-8"))
-            used = environment.get("kernels")
+        with contextlib.suppress(FileNotFoundError, UserError):  # cut off before it was written, or broken
+            used = files.read_json(Path(settings.resume) / "environment.json").get("kernels") is True
     seen = len(prepared.parts["train"]) * settings.trainer.max_epochs
     return kernels.settle(compiling=seen >= WORTH_A_COMPILER or used is True, use=used is not False)
 
@@ -281,15 +302,17 @@ def open_folder(
     if settings.resume is None:
         return given or new_folder(settings, prepared), None
     folder = Path(settings.resume)
+    refuse_links(folder, settings.follow_links)
     last = folder / "checkpoints" / "last.ckpt"
     if not last.is_file():  # stopped before the first step: it begins again
         (folder / "metrics.csv").unlink(missing_ok=True)
         return folder, None
     checkpoint = load_checkpoint(last)
+    check_resumable(checkpoint, last)
     shapes = {name: tensor.shape for name, tensor in learner.state_dict().items()}
     if {name: tensor.shape for name, tensor in checkpoint["state_dict"].items()} != shapes:
         raise UserError(f"{last} does not fit the network of {folder / 'config.yaml'}: it is of another configuration")
-    if checkpoint[KEY]["fingerprint"] != prepared.fingerprint:
+    if checkpoint[KEY].get("fingerprint") != prepared.fingerprint:
         raise UserError(f"the data has changed since {folder} was trained: a resumed run would mix two data sets")
     if (folder / "result.json").is_file():
         record, done = records.Record.load(folder), epochs_done(checkpoint)
@@ -310,22 +333,14 @@ def new_folder(settings: config.Config, prepared: Prepared) -> Path:
     )
 
 
-def write_outputs(folder: Path, predictions: dict[str, tuple[np.ndarray, np.ndarray]], prepared: Prepared) -> None:
-    """``outputs.npz``: what the network says of each test and validation row, and what is true, in their order.
-
-    Shape:
-        probabilities (rows, classes) and class numbers (rows,), or values (rows,) of both in the target's unit; groups
-        (rows,): of test rows that were split by a group; sources (files,), source and row (rows,): where each test row
-        came from.
-    """
-    content = io.BytesIO()
+def outputs_of_run(predictions: dict[str, tuple[np.ndarray, np.ndarray]], prepared: Prepared) -> Outputs:
+    """Outputs and true values on test and validation rows, with where the test rows came from."""
     (test, y), (val, val_y) = predictions["test"], predictions["val"]
-    more: dict[str, Any] = {} if prepared.test_groups is None else {"groups": prepared.test_groups}
+    more: dict[str, Any] = {"groups": prepared.test_groups}
     if prepared.test_rows is not None:
         known = prepared.test_rows
         more |= {"sources": np.array(known.sources, dtype=str), "source": known.source, "row": known.row}
-    np.savez(content, predictions=test, targets=y, val_predictions=val, val_targets=val_y, **more)
-    records.write_bytes(folder / "outputs.npz", content.getvalue())
+    return Outputs(test, y, val, val_y, **more)
 
 
 def load_best(learner: Learner, folder: Path) -> int | None:
@@ -367,6 +382,9 @@ def batch_norm_notes(network: nn.Module, device: str) -> list[str]:
     return ["batch normalisation: on a CPU each process uses the statistics of its own share of a batch"]
 
 
+TYPED_ANEW: dict[str, Any] = {"resume": None, "trust": None, "follow_links": False}
+
+
 def describe_run(
     folder: Path,
     settings: config.Config,
@@ -381,8 +399,10 @@ def describe_run(
     """Write what is known before the first step: configuration, environment, what the network takes, preparation."""
     (folder / "checkpoints").mkdir(exist_ok=True)
     notes = [*prepared.notes, *notes]
-    # Trust is given by a person at the command line, never by a file.
-    records.write_yaml(folder / "config.yaml", config.to_dict(settings) | {"resume": None, "trust": None})
+    # trust is given by a person at the command line, never by a file.
+    files.write_yaml(
+        folder / "config.yaml", config.to_dict(settings) | {"resume": None, "trust": None, "follow_links": False}
+    )
     environment = {
         "versions": hardware.versions(),
         "device": hardware.device_name(device),
@@ -390,7 +410,7 @@ def describe_run(
         "kernels": compiled,
         "notes": notes,
     }
-    records.write_json(folder / "environment.json", environment)
+    files.write_json(folder / "environment.json", environment)
     for note in [] if quiet else notes:
         print(f"note: {note}", file=sys.stderr)
     Interface.of(prepared).save(folder)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from adaptact import records
+from adaptact import files, records
 from adaptact.callbacks.ranges import Range, learn_ranges, leaving
 from adaptact.data import Prepared
 from adaptact.data.lengths import batches_of, lengths_of, trimmed
-from adaptact.data.profile import distribution
+from adaptact.data.profile import Distribution, distribution
 from adaptact.errors import UserError
 from adaptact.layouts import Layout, Pixels, Tokens
 
@@ -24,6 +23,22 @@ FILE = "seen.json"
 SCHEMA = 1
 MOST_ROWS = 2000  # of the training rows, for ranges, and of the test rows, for how often rows leave them
 BATCH_ROWS = 256
+
+
+class _Site(TypedDict):
+    low: float
+    high: float
+    shares: list[float]
+    mean: float
+    outside: Distribution
+
+
+class _Seen(TypedDict):
+    """``seen.json``: ranges of each site's inputs, and what was measured on inputs that have no columns."""
+
+    schema: int
+    sites: dict[str, _Site]
+    measures: dict[str, Distribution]
 
 
 def describe(network: nn.Module, prepared: Prepared) -> dict[str, Any]:
@@ -55,19 +70,16 @@ def read(folder: Path) -> dict[str, Any]:
     """
     path = folder / FILE
     try:
-        plain = json.loads(path.read_text(encoding="utf-8"))
-        if plain["schema"] != SCHEMA:
-            raise ValueError("it is of another version of adaptact")
+        plain = files.read_json(path, _Seen)
+        records.check_schema(plain, SCHEMA, path)
         for site in plain["sites"].values():
-            site["range"] = Range(float(site["low"]), float(site["high"]), [float(s) for s in site["shares"]])
-        return {"sites": dict(plain["sites"]), "measures": dict(plain["measures"])}
+            site["range"] = Range(site["low"], site["high"], site["shares"])
+        return {"sites": plain["sites"], "measures": plain["measures"]}
     except FileNotFoundError:
         raise UserError(
             f"{folder} has no {FILE}, which later rows are held against: it is of an earlier version of adaptact, or "
             "was not trained to its end; train again"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is broken ({error}): train again") from None
 
 
 def batches(network: nn.Module, x: Tensor, layout: Layout | None) -> Iterator[Tensor]:
@@ -102,7 +114,7 @@ def measures(x: Tensor, layout: Layout | None) -> dict[str, np.ndarray]:
 
 
 def save(folder: Path, found: dict[str, Any]) -> None:
-    records.write_json(folder / FILE, found)
+    files.write_json(folder / FILE, found)
 
 
 def _some(x: Tensor) -> Tensor:

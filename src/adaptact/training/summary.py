@@ -15,7 +15,7 @@ from matplotlib import rc_context
 from matplotlib.image import imsave
 from torch import nn
 
-from adaptact import config, records
+from adaptact import config, folders, records
 from adaptact.callbacks.curves import CurveSnapshots, draw_curve, to_image
 from adaptact.callbacks.diagnostics import draw_confusion, draw_reliability
 from adaptact.callbacks.sites import Inputs, eagerly
@@ -52,7 +52,7 @@ def collected(learner: Learner) -> tuple[torch.Tensor, torch.Tensor]:
     return learner.outputs.collected
 
 
-def outcome(monitored: list[float], stopped: str | None, diverged: str | None) -> tuple[str, str | None]:
+def outcome(monitored: list[float], stopped: str | None, diverged: str | None) -> tuple[records.Status, str | None]:
     """Status of a run and the reason for it; ``monitored`` is the monitored metric after each epoch."""
     if stopped is not None:
         return "interrupted", stopped
@@ -105,7 +105,7 @@ def draw_pictures(
         for tag, figure in figures.items():
             image = to_image(figure)
             logger.experiment.add_image(tag, image, learner.trainer.global_step, dataformats="HWC")
-            imsave(folder / "figures" / f"{records.safe_name(tag)}.png", image)
+            imsave(folder / "figures" / f"{folders.safe_name(tag)}.png", image)
 
 
 def hyperparameters(settings: config.Config) -> dict[str, Any]:

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from adaptact import config, records
+from adaptact import config, files, records
 from adaptact.data import Prepared
 from adaptact.data.windows import Scheme, Windows, read_windows
+from adaptact.errors import UserError
+from adaptact.outputs import read_outputs
 from adaptact.training.decision import choose_threshold, cost_per_decision
 from adaptact.training.metrics import classification_metrics, regression_metrics
 from adaptact.training.planned import run_planned
@@ -34,8 +36,9 @@ def run_window(
         seen.append(_windows(options, Scheme(**scheme)).prepared(origin))
         return seen[0]
 
-    result = run_planned(folder, settings, run_hash, trust, read)
-    if seen and result["status"] != "interrupted":
+    def score(result: dict[str, Any]) -> None:
+        if not seen or result["status"] == "interrupted":
+            return
         options = config.from_dict({**settings, "trust": trust}).data
         assert isinstance(options, config.Table)
         outputs, threshold = constant_outputs(seen[0], options)
@@ -43,8 +46,9 @@ def run_window(
             outputs, threshold = trained_outputs(target)
         number = _windows(options, Scheme(**scheme)).test_window(origin)
         found = window_metrics(seen[0], outputs, number, options.costs, threshold)
-        records.write_json(target / records.WINDOWS_FILE, found)
-    return result
+        files.write_json(target / records.WINDOWS_FILE, found)
+
+    return run_planned(folder, settings, run_hash, trust, read, score)
 
 
 _READ: dict[str, Windows] = {}
@@ -61,10 +65,11 @@ def _windows(options: config.Table, scheme: Scheme) -> Windows:
 
 def trained_outputs(folder: Path) -> tuple[Outputs, float | None]:
     """(predictions, targets) on the test rows of a run, and its threshold for two classes."""
-    with np.load(folder / "outputs.npz") as file:
-        outputs = file["predictions"], file["targets"]
+    found = read_outputs(folder)
+    if found is None:
+        raise UserError(f"{folder} has no outputs.npz, its answers on test rows: train again")
     decision = records.Record.load(folder).decision
-    return outputs, None if decision is None else decision["threshold"]
+    return (found.predictions, found.targets), None if decision is None else decision["threshold"]
 
 
 def constant_outputs(prepared: Prepared, options: config.Table) -> tuple[Outputs, float | None]:

@@ -1,0 +1,66 @@
+"""One writer at a time: a lock beside each folder that a command changes, with its owner's process and host."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import SoftFileLock, Timeout
+
+from adaptact.errors import UserError, machine_error
+from adaptact.files import remove_all_left_over, remove_left_over
+
+PATIENCE = 5.0  # seconds that a second command waits: a short step of the first may just end
+
+
+def lock_file(folder: Path) -> Path:
+    """Where the lock of ``folder`` stands: beside it, so that it can be taken before there is a folder."""
+    folder = folder.absolute()
+    return folder.with_name(f".{folder.name}.lock")
+
+
+@contextlib.contextmanager
+def locked(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
+    """Hold the lock of ``folder`` for a whole read-change-write.
+
+    The lock of a process that has ended on this host is taken over. What killed processes left half-written below
+    ``folder`` is removed.
+
+    Raises:
+        UserError: another process holds it, with its number and host, or the lock cannot be written.
+    """
+    path = lock_file(folder)
+    lock = SoftFileLock(str(path), timeout=patience)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise UserError(_held(folder, path)) from None
+    except OSError as error:
+        if (fault := machine_error(error)) is not None:
+            raise fault from None
+        raise UserError(f"{folder} cannot be locked: {error.strerror or error}") from None
+    try:
+        remove_left_over(folder)
+        if folder.is_dir():
+            remove_all_left_over(folder)
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            lock.release()
+
+
+def _held(folder: Path, path: Path) -> str:
+    try:
+        process, host, *_ = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return f"{folder} is in use by another command: try again when it has ended, or remove {path} if there is none"
+    host = host.partition("?")[0]
+    if process == str(os.getpid()):
+        return f"{folder} is in use by this very command"
+    return (
+        f"{folder} is in use by process {process} on {host}: wait for it to end. If {host} is another machine and no "
+        f"adaptact runs there any more, remove {path}"
+    )
