@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Callable
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,72 @@ def test_a_title_above_a_table_in_excel_is_left_out(tmp_path: Path) -> None:
     frame, form = reading.read(options.path, options, {"y"})
     assert [name for name in frame.columns if not name.startswith("Unnamed")] == list(mixed().columns)
     assert (len(frame), form.skip) == (ROWS, 1)
+
+
+def test_cells_of_excel_are_read_as_they_always_were(tmp_path: Path) -> None:
+    """Values that earlier runs were trained on, by another reader: kind for kind and digit for digit."""
+    import openpyxl
+
+    day, moment, clock = datetime(2024, 1, 5), datetime(2024, 1, 5, 8, 30, 15), time(8, 30)
+    span = timedelta(days=2, hours=1, minutes=3)
+    cells: list[tuple[Any, str, Any]] = [  # as written, its format, as read
+        ("007", "General", "007"),
+        ("  x ", "General", "  x "),
+        ("1e5", "General", "1e5"),
+        (12, "General", 12),
+        (12.0, "0.00", 12),
+        (7, "000", 7),
+        (12.5, '#,##0.00 "円"', 12.5),
+        (0.123456789012345, "General", 0.123456789012345),
+        (1e20, "General", 10**20),
+        (-0.155, "0.0%", -0.155),
+        (True, "General", True),
+        (day, "yyyy-mm-dd", day),
+        (day.date(), "yyyy-mm-dd", day),
+        (moment, "yyyy-mm-dd hh:mm", moment),
+        (45296, 'ggge"年"m"月"d"日"', day),
+        (clock, "hh:mm", clock),
+        (span, "[h]:mm:ss", span),
+        (2.25, "# ?/?", 2.25),
+        ("#N/A", "General", None),  # the error, not the text
+        (None, "General", None),
+    ]
+    book = openpyxl.Workbook()
+    for number, (value, form, _) in enumerate(cells, start=1):
+        cell = book.active.cell(number, 2, value)
+        cell.number_format = form
+        cell.data_type = "e" if value == "#N/A" else cell.data_type
+        book.active.cell(number, 1, "row")
+    book.active.merge_cells("C1:D5")
+    book.active["C1"] = "merged"
+    book.create_sheet("hidden", 0).sheet_state = "hidden"
+    book["hidden"]["A1"] = "first"
+    book.save(tmp_path / "t.xlsx")
+    frame = pd.read_excel(tmp_path / "t.xlsx", sheet_name=1, header=None, dtype=object, engine="calamine")
+    for found, (_, _, expected) in zip(frame[1], cells, strict=True):
+        assert (found, type(found)) == (expected, type(expected)) or (expected is None and pd.isna(found))
+    assert frame[2].dropna().tolist() == ["merged"]
+    options = config.Table(name="table", path=str(tmp_path / "t.xlsx"), header="false", sheet="Sheet")
+    read = reading.read(options.path, options)[0]
+    assert read["1"].dropna().tolist() == [
+        *("007", "x", "1e5", "12", "12", "7", "12.5", "0.123456789012345", "100000000000000000000", "-0.155", "True"),
+        *("2024-01-05", "2024-01-05", "2024-01-05 08:30:15", "2024-01-05", "08:30:00", "2 days, 1:03:00", "2.25"),
+    ]
+    assert reading.read(options.path, config.Table(name="table", path=options.path, header="false"))[0].shape == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"<html><body><table><tr><td>1</td></tr></table></body></html>", "it is text, whatever its name says"),
+        (b"a\tb\n1\t2\n", "it is text, whatever its name says"),
+        (b"\xd0\xcf\x11\xe0" + bytes(600) + "EncryptedPackage".encode("utf-16-le"), "protected by a password"),
+    ],
+)
+@pytest.mark.parametrize("name", ["t.xls", "t.xlsx"])
+def test_what_is_no_excel_table_is_called_what_it_is(read: Load, name: str, content: bytes, why: str) -> None:
+    with pytest.raises(DataError, match=rf"data\.path=.* cannot be read as an Excel table: .*{why}"):
+        read(content, name)
 
 
 @pytest.mark.parametrize("name", ["t.xlsx", "t.parquet", "t.csv.gz"])
