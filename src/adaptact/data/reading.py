@@ -20,7 +20,7 @@ import pandas as pd
 
 from adaptact import config
 from adaptact.data import limits
-from adaptact.data.cells import as_text, is_plain, numbers, typed  # noqa: F401 (numbers: for those who read)
+from adaptact.data.cells import EXACT, as_text, is_plain, numbers, typed  # noqa: F401 (numbers: for those who read)
 from adaptact.errors import DataError
 
 MISSING = {"", "?", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<NA>", "NaT"}
@@ -29,6 +29,7 @@ SAMPLE_BYTES = 1 << 18
 BLOCK_BYTES = 1 << 20
 SAMPLE_LINES = 60
 CHUNK_ROWS = 50_000
+EXCEL = "Excel"  # in place of an encoding
 JAPANESE = re.compile("[\u3040-\u30ff\u4e00-\u9fff\u3000-\u3002\uff01-\uff9f]")
 SHIFT_JIS = {"shift_jis", "shift-jis", "sjis", "shiftjis"}  # Windows writes cp932 and calls it so
 
@@ -365,7 +366,7 @@ def excel(path: str, options: config.Rows, known: set[str] | None, where: str) -
     cells = frame.iloc[skip + int(header) :].reset_index(drop=True)
     cells.columns = names
     typed_cells = pd.DataFrame({name: typed(cells[name]) for name in names}, index=cells.index)
-    yield typed_cells, Format("Excel", "", header, skip)
+    yield typed_cells, Format(EXCEL, "", header, skip)
 
 
 def _why_not(error: BaseException, head: bytes, sheet: object) -> str:
@@ -391,13 +392,28 @@ def parquet(path: str, options: config.Rows, rows: int | None, where: str) -> It
         own = file.schema_arrow.names
         names = column_names(own, len(own), where)
         if rows is None:
-            columns = (file.read(columns=[name]).column(name).to_pandas() for name in own)
+            columns = (_cells(file.read(columns=[name]).column(name)) for name in own)
             found = {name: typed(column.rename(name)) for name, column in zip(names, columns, strict=True)}
             yield pd.DataFrame(found, copy=False), Format("Parquet", "")
             return
         for batch in file.iter_batches(rows):
-            frame = batch.to_pandas(ignore_metadata=True)
-            frame.columns = names
-            yield pd.DataFrame({name: typed(frame[name]) for name in names}, index=frame.index), Format("Parquet", "")
+            found = {
+                name: typed(_cells(column).rename(name)) for name, column in zip(names, batch.columns, strict=True)
+            }
+            yield pd.DataFrame(found, copy=False), Format("Parquet", "")
     except pa.ArrowException as error:
         raise DataError(f"{where} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
+
+
+def _cells(column: Any) -> pd.Series:
+    """A column of Parquet for pandas, which would make float64 of whole numbers with blanks, and of decimals."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = column.type
+    blanks = pa.types.is_int64(kind) or pa.types.is_uint64(kind)
+    if (blanks and column.null_count) or (pa.types.is_decimal(kind) and kind.scale <= 0 and kind.precision > 15):
+        ends = pc.min_max(column).as_py().values()
+        if any(abs(int(end)) > EXACT for end in ends if end is not None):
+            column = column.cast(pa.string())
+    return column.to_pandas()
