@@ -17,6 +17,7 @@ import pytest
 
 from adaptact import config, memory
 from adaptact.data import limits, reading
+from adaptact.data.text import read_folder
 from adaptact.errors import DataError
 
 Read = Callable[..., pd.DataFrame]
@@ -140,6 +141,17 @@ def test_the_cell_that_is_too_long_is_named_by_row_and_column(read: Read) -> Non
     assert len(read(content, "t.csv", max_cell=70_000)) == 60_001
 
 
+def test_a_text_file_of_a_folder_is_a_cell(tmp_path: Path) -> None:
+    for name, length in (("a", 10), ("b", 500)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.txt").write_text("x" * length)
+    assert len(read_folder(str(tmp_path), max_cell=500)[0]) == 2
+    with pytest.raises(
+        DataError, match=r"data\.path: .*1\.txt has 500 bytes, beyond data\.max_cell=100 .*max_cell=500"
+    ):
+        read_folder(str(tmp_path), max_cell=100)
+
+
 def test_a_number_of_many_digits_is_told_from_text_at_once() -> None:
     assert not reading._is_number("1" * 200_000 + "x")  # quadratic time would take minutes
     assert [*map(reading._is_number, ["1", "-1.", "+.5", "1,5e-3", "1.5.2", "e5", "."])] == [True] * 4 + [False] * 3
@@ -151,7 +163,7 @@ def test_a_number_of_many_digits_is_told_from_text_at_once() -> None:
 def test_a_gzip_file_that_unpacks_to_far_more_than_it_is_is_refused(read: Read) -> None:
     block = gzip.compress(b"1,0\n" * (1 << 18), 9)
     with pytest.raises(
-        DataError, match=r"unpacks to more than \d+ MB from 0\.\d MB, beyond data\.max_ratio=100.*unpack"
+        DataError, match=r"unpacks to more than \d+ MB from 0\.\d MB, beyond data\.max_ratio=100.*Unpack"
     ):
         read(gzip.compress(b"a,y\n") + block * 300, "bomb.csv.gz")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import re
+import zlib
 from collections.abc import Callable
 from datetime import datetime, time, timedelta
 from pathlib import Path
@@ -161,6 +163,29 @@ def test_cells_of_excel_are_read_as_they_always_were(tmp_path: Path) -> None:
         *("2024-01-05", "2024-01-05", "2024-01-05 08:30:15", "2024-01-05", "08:30:00", "2 days, 1:03:00", "2.25"),
     ]
     assert reading.read(options.path, config.Table(name="table", path=options.path, header="false"))[0].shape == (1, 1)
+
+
+# a table of five columns as Excel 97 to 2003 writes it (BIFF8), packed
+XLS = (
+    "eNrtWE1oE0EU/mZ/8keaJrUVW6GEgo3GFioe9NJGpdpTQ/Viq4L2J5RQSWqoh+rBas1REARB8VKoB0Hqz8F/QfHiQajoQRGERPHUk6Lgoc365m"
+    "W2prVCA7ZQ2S/sm3lvZr73sjNvdnZfT4dyE3fq8liENugoWF64SmyCLq+tBEHtliWrdumhy3KwpuD10ES6TDyueOWWcyjnOw8Nt43nJIFPdB3B"
+    "MOLpVCK8itjDMfQKGUMrSYFrZAmglqOqYtnPch3LW9zzCctdbLnAspX65sQhTMfi0Z1qFXdrDdwWgOS9z2M+sGUbavBSruIzF0Wxr4ndmWTv8T"
+    "XWUG/4MQma0I5EKpGReiWuwwf0EJo7O5vb23OopsmexA8rDHy3s/pZ2LGvrl2A7D8X2t1/sXtoEhfbL2kGMAbrGCdJFn5EDNmiiW/dvvgsJYNH"
+    "bc3U/iXxPm5S4qRPpkaoHM4k+xOU8ZnEYDKdoiU0Sn1ODN6M60BLyw5SIj3Ryz657fM2EVywTVRw+vhJDqCS6yFOoiB5m73x9U1nX1fsKFvG2H"
+    "/xAbJJxgsLZ+UIGhzgFg6ZVi8Q5RFbWZ5j1o1cr2NZTX2obOyqUZV949znPLc2kp/tjLexSEl9M9WzM/sf1Gc/x7ZQfaojf6p66l1sAg30QBug"
+    "8fI3jibRJK5ekXgYs0uhNpuPLGv/2Hg8WlDFbqmnZCXmZKoRQiyLmrw7Yl7T1L0qajpp+rxmkGYoZrGI+Sk2sK0Kd19IDhd7OaxJRjlaMJe8j6"
+    "bmIc3gGCSTtgRTcSu9x0w+ZprRbSaNmVyKSWMmwUz6Ekw6Mz1ipgAznTZtJp2Z3IpJVzG1aeRZBkAr9Dd8cODAgQMHDhw4cLCiEHwYBR/gDHUE"
+    "l4c+t/quM0dXwflM8t/iANL0G6GXyr1IUZnBaFnrZz1MYXOJZY6xvxdKHCTvGQyhj+MYKnv90suZKP0/yx4Y/HcpVK7/QjlxrrD/XzBk5c0="
+)
+
+
+def test_a_table_of_old_excel_is_read(read: Load) -> None:
+    frame, form = read(zlib.decompress(base64.b64decode(XLS)), "t.xls")
+    assert frame["日付"].tolist() == [pd.Timestamp(2024, 1, day) for day in (1, 2, 3)]
+    assert frame[["count", "price"]].to_numpy().tolist() == [[1, 1.5], [2, 2.5], [3, 3.5]]
+    assert frame["region"].tolist() == ["東京", "007", "大阪"]
+    assert frame["y"].tolist() == ["False", "True", "False"]
+    assert form == reading.Format("Excel", "")
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,7 @@ def check_columns(n_columns: int, options: config.Rows, where: str) -> None:
     if n_columns > options.max_columns:
         raise DataError(
             f"{where} has {n_columns:,} columns or more, beyond data.max_columns={options.max_columns}: is the "
-            "separator right (data.separator=), or are rows and columns swapped? If they are meant: "
-            f"data.max_columns={n_columns}"
+            "separator right, or are rows and columns swapped? " + _way_out(where, f"data.max_columns={n_columns}")
         )
 
 
@@ -76,15 +75,20 @@ def check_cells(frame: pd.DataFrame, options: config.Rows, where: str, first: in
             row = first + int(lengths.reset_index(drop=True).idxmax()) + 1
             raise DataError(
                 f"{where}: the cell of row {row:,} in column {str(name)[:60]!r} has {int(longest):,} characters, "
-                + _beyond(options, int(longest))
+                + _beyond(options, where, int(longest))
             )
 
 
-def _beyond(options: config.Rows, length: int) -> str:
-    return (
-        f"beyond data.max_cell={options.max_cell}: is there a quote sign that is never closed? If it is meant: "
-        f"data.max_cell={length}"
-    )
+def _beyond(options: config.Rows, where: str, length: int) -> str:
+    asked = f"beyond data.max_cell={options.max_cell}: is there a quote sign that is never closed? "
+    return asked + _way_out(where, f"data.max_cell={length}")
+
+
+def _way_out(where: str, key: str) -> str:
+    """``where`` begins with the key that names the file: only data.* stands beside other keys of the data."""
+    if where.startswith("data."):
+        return f"If it is meant: {key}"
+    return f"If it is meant, train with {key}, which the run keeps; other jobs read files under the limits by default"
 
 
 # --- text ----------------------------------------------------------------------------------------------------------
@@ -137,8 +141,8 @@ def check_ratio(unpacked: int, packed: int, options: config.Rows, where: str) ->
         ratio = unpacked // max(1, packed)
         raise DataError(
             f"{where} unpacks to more than {unpacked >> 20:,} MB from {packed / (1 << 20):,.1f} MB, beyond "
-            f"data.max_ratio={options.max_ratio:g}: who made it? If it is meant, unpack it first, or data.max_ratio="
-            f"{max(2 * ratio, 1000)}"
+            f"data.max_ratio={options.max_ratio:g}: who made it? Unpack it first. "
+            + _way_out(where, f"data.max_ratio={max(2 * ratio, 1000)}")
         )
 
 
@@ -192,7 +196,7 @@ class _Watched(io.RawIOBase):
         start = self.opened_at if self.opened_at is not None else self.total - self.since_mark
         return DataError(
             f"{self.limits.where}: a cell that begins at byte {start:,} has more than {length:,} characters, "
-            + _beyond(self.limits.options, 2 * length)
+            + _beyond(self.limits.options, self.limits.where, 2 * length)
         )
 
 
@@ -211,6 +215,16 @@ def check_first_row(raw: IO[bytes], encoding: str, separator: str, skip: int, op
     reader = csv.reader(lines(), delimiter=separator, skipinitialspace=separator != " ")
     with contextlib.suppress(csv.Error):  # a cell beyond the limit of that module; pandas has none
         check_columns(len(next((line for line in reader if line), [])), options, where)
+
+
+def check_text_file(file: Path, max_cell: int, key: str) -> None:
+    """Raise DataError for a file of a folder of texts that surely has more characters than data.max_cell."""
+    size = file.stat().st_size
+    if size > 4 * max_cell:  # characters take up to four bytes
+        raise DataError(
+            f"{key}: {file} has {size:,} bytes, beyond data.max_cell={max_cell} characters: cut it into several files. "
+            + _way_out(key, f"data.max_cell={size}")
+        )
 
 
 # --- Excel ---------------------------------------------------------------------------------------------------------
@@ -259,7 +273,7 @@ class Sheet:
         if len(self.rest) > 4 * self.options.max_cell + BLOCK_BYTES:  # characters take up to four bytes
             raise DataError(
                 f"{self.where}: a cell has more than {self.options.max_cell:,} characters, "
-                + _beyond(self.options, len(self.rest))
+                + _beyond(self.options, self.where, len(self.rest))
             )
         self._look(seen[:end])
 
@@ -352,7 +366,7 @@ def _check_repeated(file: Any, options: config.Rows, where: str, rows: int | Non
             if longest > 4 * options.max_cell:  # characters take up to four bytes
                 raise DataError(
                     f"{where}: a cell of column {field.name[:60]!r} has {longest // 4:,} characters or more, "
-                    + _beyond(options, longest)
+                    + _beyond(options, where, longest)
                 )
             counts = pc.value_counts(column.indices.drop_null())
             each = pc.multiply(lengths.take(counts.field(0)), counts.field(1))
