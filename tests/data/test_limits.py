@@ -379,8 +379,21 @@ def test_a_long_text_repeated_by_a_dictionary_is_refused(
     read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int, message: str
 ) -> None:
     monkeypatch.setattr(memory, "available", lambda: 16 << 30)
-    texts = pa.DictionaryArray.from_arrays(np.zeros(100_000, dtype=np.int32), ["x" * length])
+    places = pa.array([None, *[0] * 99_999], pa.int32())  # the first row says nothing of the others
+    texts = pa.DictionaryArray.from_arrays(places, ["x" * length])
     pq.write_table(pa.table({"a": texts, "y": np.zeros(100_000)}), tmp_path / "t.parquet", store_schema=False)
     assert (tmp_path / "t.parquet").stat().st_size < 1 << 20
     with pytest.raises(DataError, match=message):
+        read(None, "t.parquet")
+
+
+def test_a_long_text_repeated_within_lists_is_refused(
+    read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "available", lambda: 16 << 30)
+    texts = pa.DictionaryArray.from_arrays(np.zeros(100_000, dtype=np.int32), ["x" * 900_000])
+    lists = pa.ListArray.from_arrays(np.arange(0, 100_001, 1000, dtype=np.int32), texts)
+    rows = pa.StructArray.from_arrays([lists], ["b"])
+    pq.write_table(pa.table({"a": rows, "y": np.zeros(100)}), tmp_path / "t.parquet", store_schema=False)
+    with pytest.raises(DataError, match="with the texts of column 'a' written out, takes at least"):
         read(None, "t.parquet")

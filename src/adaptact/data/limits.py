@@ -352,23 +352,59 @@ def _check_repeated(file: Any, options: config.Rows, where: str, rows: int | Non
 
     A megabyte of text in a million rows is a file of a kilobyte.
     """
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     for field in file.schema_arrow:
-        if not pa.types.is_dictionary(field.type):
+        if "dictionary<" not in str(field.type) or not _may_be_large(file, field.name):  # as it is, or nested
             continue
         total = 0
         for batch in file.iter_batches(rows or 1 << 16, columns=[field.name]):
-            column = batch.column(0)
-            lengths = pc.fill_null(pc.binary_length(column.dictionary), 0).cast("int64")
-            longest = pc.max(lengths).as_py() or 0
-            if longest > 4 * options.max_cell:  # characters take up to four bytes
-                raise DataError(
-                    f"{where}: a cell of column {field.name[:60]!r} has {longest // 4:,} characters or more, "
-                    + _beyond(options, where, longest)
-                )
-            counts = pc.value_counts(column.indices.drop_null())
-            each = pc.multiply(lengths.take(counts.field(0)), counts.field(1))
-            total = (total if rows is None else 0) + (pc.sum(each).as_py() or 0)
+            total = 0 if rows is not None else total
+            for texts in _dictionaries(batch.column(0)):
+                lengths = pc.fill_null(pc.binary_length(texts.dictionary), 0).cast("int64")
+                longest = pc.max(lengths).as_py() or 0
+                if longest > 4 * options.max_cell:  # characters take up to four bytes
+                    raise DataError(
+                        f"{where}: a cell of column {field.name[:60]!r} has {longest // 4:,} characters or more, "
+                        + _beyond(options, where, longest)
+                    )
+                counts = pc.value_counts(texts.indices.drop_null())
+                each = pc.multiply(lengths.take(counts.field(0)), counts.field(1))
+                total += pc.sum(each).as_py() or 0
             check_memory(total, f"{where}, with the texts of column {field.name[:60]!r} written out,")
+
+
+def _may_be_large(file: Any, name: str) -> bool:
+    """Whether the longest text of the dictionaries of a column would be too much, if it stood in all rows."""
+    import pyarrow.compute as pc
+
+    total = 0
+    for group in range(file.metadata.num_row_groups):
+        about = file.metadata.row_group(group)
+        values = sum(about.column(i).num_values for i in range(about.num_columns) if _belongs(about.column(i), name))
+        for batch in file.iter_batches(
+            1, row_groups=[group], columns=[name]
+        ):  # its dictionary comes with the first row
+            found = [
+                pc.max(pc.binary_length(texts.dictionary)).as_py() or 0 for texts in _dictionaries(batch.column(0))
+            ]
+            total += values * max(found, default=0)
+            break
+    return total > REPEATED_BYTES
+
+
+def _belongs(chunk: Any, name: str) -> bool:
+    return chunk.path_in_schema == name or chunk.path_in_schema.startswith(f"{name}.")
+
+
+def _dictionaries(array: Any) -> Iterator[Any]:
+    """The dictionaries among an array of Arrow and what is nested in it."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(array.type):
+        yield array
+    elif pa.types.is_struct(array.type):
+        for place in range(array.type.num_fields):
+            yield from _dictionaries(array.field(place))
+    elif pa.types.is_nested(array.type):
+        yield from _dictionaries(array.values)
