@@ -59,6 +59,11 @@ class Rows(Data):
     )
     sheet: str | None = option(None, "sheet of an Excel file; null: the first")
     missing: list[str] = option([], "further marks of a missing value, as in [unknown]")
+    max_columns: int = option(20_000, "columns beyond which a file is refused", ge=1)
+    max_cell: int = option(1_000_000, "characters of one cell beyond which a file is refused", ge=1)
+    max_ratio: float = option(
+        100, "unpacked to packed size beyond which a file is refused, if it unpacks to more than 256 MB", ge=1
+    )
     task: Literal["auto", "classification", "regression"] = option("auto", "auto: by the target's values")
     test_size: float = option(0.2, "share of rows for the test", gt=0, lt=1)
     group: str | None = option(None, "column whose values never stand in two parts, as customer or machine")
