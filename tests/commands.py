@@ -15,6 +15,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from unittest import mock
 
 from adaptact.__main__ import main
 
@@ -35,9 +36,15 @@ def start(*words: str, folder: Path | None = None, **more: str) -> Done:
 
 
 def command(*words: str, folder: Path | None = None, **more: str) -> Done:
-    """The same without a process of its own: an error that is nobody's ends in a traceback and exit code 1."""
+    """The same without a process of its own, and on one core: with one worker a comparison trains where it is.
+
+    An unexpected error ends in a traceback on stderr and exit code 1, as in a process.
+    """
     out, err = io.StringIO(), io.StringIO()
-    with _as_started(folder, more), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    one_core = mock.patch(
+        "adaptact.compare.executor.cores", return_value=1
+    )  # the others are for the tests beside this one
+    with _as_started(folder, more), one_core, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             code = main(list(words))
         except SystemExit as end:
