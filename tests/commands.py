@@ -9,17 +9,22 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import multiprocessing
 import os
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from unittest import mock
 
 from adaptact.__main__ import main
 
 Done = subprocess.CompletedProcess[str]
+# Children of a process that has imported everything and has no threads: no imports to wait for, and no lock is
+# inherited that a thread of the test process holds (joblib's, for one).
+CHILDREN = multiprocessing.get_context("forkserver")
+CHILDREN.set_forkserver_preload(["adaptact.training.run"])
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -53,6 +58,17 @@ def command(*words: str, folder: Path | None = None, **more: str) -> Done:
             traceback.print_exc()
             code = 1
     return subprocess.CompletedProcess(list(words), code, out.getvalue(), err.getvalue())
+
+
+def in_a_child(work: Callable[..., object], *arguments: object) -> int:
+    """Call a function of a module in a child; its exit code, or minus the number of the signal that ended it."""
+    child = CHILDREN.Process(target=work, args=arguments)
+    child.start()
+    child.join(600)
+    if child.exitcode is None:  # given up
+        child.kill()
+        raise TimeoutError(f"{work} has not ended")
+    return child.exitcode
 
 
 @contextlib.contextmanager
