@@ -236,6 +236,15 @@ def test_a_new_file_has_the_rights_that_the_umask_gives(tmp_path: Path, umask: i
     assert stat.S_IMODE((tmp_path / "folder" / "b").stat().st_mode) == mode
 
 
+def test_a_file_name_that_is_no_utf8_can_be_reported(tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xff.csv")
+    files.write_json(tmp_path / "a.json", {"path": name})
+    assert files.read_json(tmp_path / "a.json") == {"path": name}
+    files.write_yaml(tmp_path / "a.yaml", {"path": name})
+    files.write_text(tmp_path / "a.html", name)
+    assert (tmp_path / "a.html").read_text(encoding="utf-8") == r"\udcff.csv"
+
+
 def test_a_file_that_others_may_write_stays_so(tmp_path: Path) -> None:
     path = tmp_path / "shared"
     files.write_text(path, "old")

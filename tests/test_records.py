@@ -115,18 +115,14 @@ def failing_rename(monkeypatch: pytest.MonkeyPatch) -> str:
     return "new"
 
 
-def text_that_utf8_cannot_hold(monkeypatch: pytest.MonkeyPatch) -> str:
-    return "n" * 100_000 + "\udc80"
-
-
-@pytest.mark.parametrize("failure", [failing_fsync, failing_rename, text_that_utf8_cannot_hold])
+@pytest.mark.parametrize("failure", [failing_fsync, failing_rename])
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     failure: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     path = tmp_path / "config.yaml"
     files.write_text(path, "old")
     text = failure(monkeypatch)
-    with pytest.raises((MachineError, UnicodeEncodeError)):
+    with pytest.raises(MachineError):
         files.write_text(path, text)
     assert path.read_text(encoding="utf-8") == "old"
     assert os.listdir(tmp_path) == ["config.yaml"]
