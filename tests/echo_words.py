@@ -6,9 +6,10 @@ import os
 import sys
 
 from adaptact import launcher
+from adaptact.words import words_from_make
 
 if __name__ == "__main__":
-    words = sys.argv[3:] + launcher.words_from_make(os.environ)
+    words = sys.argv[3:] + words_from_make(os.environ)
     if os.environ.get("ECHO") == "words":
         print(json.dumps(words))
     else:

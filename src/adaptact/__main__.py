@@ -12,6 +12,7 @@ from adaptact import launcher, terminal
 from adaptact.errors import ConfigError, UserError, did_you_mean, machine_error
 from adaptact.interrupts import EXIT_CODES, name_of, sigterm_raises
 from adaptact.memory import keep_freed_memory
+from adaptact.words import words_from_make
 
 JOBS = {
     "train": "train one network: model, data and activation by name",
@@ -66,7 +67,7 @@ def _main(words: list[str]) -> int:
         return 0
     job, *words = words
     if from_make:
-        words += launcher.words_from_make(os.environ)
+        words += words_from_make(os.environ)
     debug = "debug=true" in [word.lower() for word in words]
     try:
         if job not in JOBS:

@@ -8,23 +8,23 @@ quoted for Hydra, whose grammar would refuse or split them; everything else is H
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 import sys
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from adaptact import config
 from adaptact.errors import ConfigError, UserError, did_you_mean
+from adaptact.files import parse_yaml, read_yaml
 from adaptact.records import conf_dir, read_config
 from adaptact.schema import types_of
+from adaptact.shapes import repr_short
+from adaptact.words import Flags, prepare, split_flags
 
 ALONE = {"report", "export", "benchmark", "shadow", "abtest", "monitor"}  # jobs that train nothing
-MAKE_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*=")  # PYTHON=, TORCH_INDEX=: for the Makefile, not for the job
+# Count only where they are typed: a file that somebody sent must not say what may be trusted or written through.
+TYPED_ONLY: dict[str, Any] = {"trust": None, "follow_links": False, "resume": None}
 
 
 class Outcome(NamedTuple):
@@ -35,126 +35,39 @@ class Outcome(NamedTuple):
     error: str | None
 
 
-# Hydra's own flags whose next word is a value
-FLAGS_WITH_VALUE = {"--config-dir", "-cd", "--config-name", "-cn", "--cfg", "-c", "--package", "-p", "--info", "-i"}
-
-
-def words_from_make(environment: Mapping[str, str]) -> list[str]:
-    """The ``name=value`` words that were typed after ``make <job>``, in their order, exactly as typed.
-
-    GNU make hands them on in MAKEFLAGS, last one first, after ``--``, with blanks and backslashes escaped by a
-    backslash and dollars doubled.
-
-    >>> words_from_make({"MAKEFLAGS": r"s -j2 -- data.target=解約 data.path=a\\ b,$$c.csv"})
-    ['data.path=a b,$c.csv', 'data.target=解約']
-    """
-    words = re.findall(r"(?:\\.|[^ \t\n\\])+", environment.get("MAKEFLAGS", ""), flags=re.DOTALL)
-    typed = words[words.index("--") + 1 :] if "--" in words else []
-    plain = [re.sub(r"\\(.)", r"\1", word, flags=re.DOTALL).replace("$$", "$") for word in reversed(typed)]
-    return [word for word in plain if not MAKE_VARIABLE.match(word)]
-
-
-def hydra_words(words: list[str], groups: dict[str, list[str]]) -> tuple[list[str], bool, list[str]]:
-    """Words as Hydra takes them, whether they ask for several runs, and what is wrong with the words left out.
-
-    Args:
-        words: as typed.
-        groups: the choices of each configuration group.
-    """
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import OverrideParseException
-
-    parser = OverridesParser.create()
-    problems: list[str] = []
-    flags: list[str] = []  # come first: Hydra takes no flag between two words
-    result: list[str] = []
-    several = False
-    expects_value = False
-    for word in words:
-        if word.startswith("-") or expects_value:
-            expects_value = word in FLAGS_WITH_VALUE
-            flags.append(word)
-            continue
-        key, separator, value = word.partition("=")
-        name = key.lstrip("+~")
-        if not separator and not key.startswith("~"):
-            problems.append(f"{word!r} is not of the form name=value")
-            continue
-        if name.startswith("hydra") or key.startswith("~"):
-            result.append(word)
-            continue
-        if name in groups:
-            choices = [c.strip() for c in value.split(",")]
-            unknown = [c for c in choices if c not in groups[name] and not c.startswith(("choice(", "glob("))]
-            if unknown and "(" not in value:
-                problems += [f"{name}={c} is unknown. {did_you_mean(c, groups[name])}" for c in unknown]
-                continue
-            several |= len(choices) > 1 or "(" in value
-            result.append(word)
-            continue
-        quoted = f"++{name}={_for_hydra(name, value)}"
-        try:
-            several |= parser.parse_override(quoted).is_sweep_override()
-        except OverrideParseException:
-            quoted = f"++{name}={_quote(value)}"
-        result.append(quoted)
-    return flags + result, several, problems
-
-
-def _for_hydra(name: str, value: str) -> str:
-    types = [str(t) for t in config.field_types(name)]
-    if any(t.startswith("list[str]") for t in types):
-        return value if value in {"null", "[]"} else f"[{','.join(map(_quote, _split(value)))}]"
-    is_text = any(t in {"<class 'str'>", "str | None"} for t in types)
-    if is_text and not (value == "null" and "str | None" in types) and name not in {"monitor"}:
-        return _quote(value)
-    return value
-
-
-def _split(value: str) -> list[str]:
-    """The items of ``[a, b c]`` or ``a,b c``; an item in quotes keeps its commas."""
-    inner = value[1:-1] if value.startswith("[") and value.endswith("]") else value
-    items = re.findall(r"""\s*("[^"]*"|'[^']*'|[^,]*)\s*(?:,|$)""", inner)
-    return [item.strip() for item in items if item.strip()]
-
-
-def _quote(text: str) -> str:
-    """``text`` as a quoted value of Hydra's grammar that comes out as it went in, interpolations included."""
-    from hydra.core.override_parser.types import Quote, QuotedString
-
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
-        text = text[1:-1]  # quoted by the user already
-    return QuotedString(text.replace("${", "\\${"), Quote.single).with_quotes()
-
-
-def group_choices(words: list[str]) -> dict[str, list[str]]:
+def group_choices(config_dir: Path | None = None) -> dict[str, list[str]]:
     """Choices of every configuration group: the files of ``conf/`` and of a ``--config-dir`` of the user's."""
     groups: dict[str, list[str]] = {}
-    for folder in conf_folders(words):
+    for folder in [conf_dir(), *([config_dir] if config_dir else [])]:
         for file in sorted(folder.glob("*/*.yaml")):
-            groups.setdefault(file.parent.name, []).append(file.stem)
+            if file.parent.name != "hydra":
+                groups.setdefault(file.parent.name, []).append(file.stem)
     return groups
 
 
-def conf_folders(words: list[str]) -> list[Path]:
-    folders = [conf_dir()]
-    folders += [Path(words[i + 1]) for i, w in enumerate(words[:-1]) if w in {"--config-dir", "-cd"}]
-    return folders + [Path(w.partition("=")[2]) for w in words if w.startswith("--config-dir=")]
-
-
-def experiment_words(words: list[str]) -> list[str]:
+def experiment_words(words: list[str], config_dir: Path | None = None) -> list[str]:
     """The words under ``sweep:`` in the file of ``experiment=``, but for keys that were typed.
 
     They are words, not Hydra's own ``hydra.sweeper.params``, which would be multiplied with what is typed and not
     replaced by it.
 
+    Raises:
+        UserError: a key that counts only where it is typed, or a file that cannot be read.
+
     >>> experiment_words(["experiment=sensitivity", "activation.alpha=0.2", "activation_penalty=0"])
     ['optimizer.activation_lr_scale=1,10', 'activation.beta=0.5,1,1.702']
     """
     typed = {key.lstrip("+~"): value for key, _, value in (word.partition("=") for word in words)}
-    files = [folder / "experiment" / f"{typed.get('experiment')}.yaml" for folder in conf_folders(words)]
-    file = next((file for file in files if file.is_file()), None)
-    sweep = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("sweep", {}) if file else {}
+    name = f"{typed.get('experiment')}.yaml"
+    folders = [conf_dir(), *([config_dir] if config_dir else [])]
+    listed = (file for folder in folders for file in (folder / "experiment").glob("*.yaml"))
+    file = next((file for file in listed if file.name == name), None)
+    sweep = (read_yaml(file, dict | None) or {}).get("sweep") or {} if file else {}
+    if not isinstance(sweep, dict):
+        raise UserError(f"{file}: sweep must hold keys with their values, as in seed: 0,1,2")
+    for key in map(str, sweep):
+        if key in TYPED_ONLY or not re.fullmatch(r"(?!hydra\b)[A-Za-z_][\w.]*", key, flags=re.ASCII):
+            raise UserError(f"{file}: {key!r} does not count below sweep: type it")
     return [f"{key}={values}" for key, values in sweep.items() if key not in typed]
 
 
@@ -177,13 +90,16 @@ def resumed(words: list[str]) -> config.Config:
     for key, value in typed.items():
         section, _, name = key.rpartition(".")
         if key == "logger":
-            choices = group_choices([])["logger"]
+            choices = group_choices()["logger"]
             if value in choices:
-                raw["logger"] = yaml.safe_load((conf_dir() / "logger" / f"{value}.yaml").read_text(encoding="utf-8"))
+                raw["logger"] = read_yaml(conf_dir() / "logger" / f"{value}.yaml")
             else:
                 problems.append(f"logger={value} is unknown. {did_you_mean(value, choices)}")
         elif key == "trainer.max_epochs" or section == "logger":
-            raw.setdefault(section, {})[name] = yaml.safe_load(value)
+            try:
+                raw[section] = {**(raw.get(section) or {}), name: parse_yaml(value)}
+            except (ValueError, TypeError) as error:
+                problems.append(f"{key}={value} cannot be read: {error}")
         else:
             problems.append(f"{key} is fixed by the run: with resume= only trainer.max_epochs and loggers may change")
     try:
@@ -202,38 +118,35 @@ def run_job(
     if any(word.lstrip("+").startswith("resume=") and word.partition("=")[2] != "null" for word in words):
         task(resumed(words))
         return
-    prepared, several, problems = hydra_words([*words, *experiment_words(words)], group_choices(words))
-    if several and not {"-m", "--multirun"} & set(prepared):
-        prepared.insert(0, "--multirun")
-    import hydra
-    from hydra.errors import HydraException
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
+    flags, typed = _flags(words)
+    prepared = prepare([*typed, *experiment_words(typed, flags.folder)], group_choices(flags.folder))
+    from adaptact import hydra_guard
 
+    if flags.cfg is not None or flags.info is not None:
+        if prepared.problems:
+            raise ConfigError(prepared.problems)
+        hydra_guard.show(job, flags, prepared)
+        return
+    several = prepared.several or flags.multirun or any(word.endswith("hydra.mode=MULTIRUN") for word in typed)
     failures: list[Exception] = []
     outcomes: list[Outcome] = []
 
     def checked(composed: Any) -> None:
-        # Hydra writes about an error by itself before it hands it on, and in a sweep drops it: keep them here.
+        # Hydra drops the errors of a sweep: keep them here.
         plain: dict[str, Any] = {}
         try:
-            plain = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
-            plain.pop("sweep", None)  # has become words
-            outcomes.append(Outcome(plain, task(_checked(plain, problems)), None))
+            plain = _plain(composed, typed)
+            outcomes.append(Outcome(plain, task(_checked(plain, prepared.problems)), None))
         except Exception as error:
             if several and str(error) not in map(str, failures):
                 print(f"error: {error}", file=sys.stderr)
             failures.append(error)
             outcomes.append(Outcome(plain, None, str(error)))
 
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors of composition on; the message is ours
-    sys.argv = [f"adaptact {job}", *prepared]
     try:
-        with tempfile.TemporaryDirectory() as litter:  # a sweep leaves a multirun.yaml
-            sys.argv += [f"hydra.sweep.dir={_quote(litter)}"] if several else []
-            hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(checked)()
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError([str(error).strip()]) from error
+        hydra_guard.run(job, flags.folder, prepared, checked, several=several)
+    except ConfigError as error:
+        raise ConfigError(prepared.problems + error.problems) from error
     if several:
         after_sweep(outcomes)
     bugs = [error for error in failures if not isinstance(error, UserError)]
@@ -249,25 +162,65 @@ def compose(words: list[str]) -> config.Config:
     Raises:
         ConfigError: with all problems; also words that ask for several runs.
     """
-    import hydra
-    from hydra.errors import HydraException
+    flags, typed = _flags(words)
+    prepared = prepare(typed, group_choices(flags.folder))
+    if flags != Flags(config_dir=flags.config_dir):
+        raise ConfigError(["of the flags, this job takes --config-dir alone; the others are for adaptact train"])
+    if prepared.several:
+        prepared.problems.append("a comparison takes one value of each key: only activations and seeds are varied")
+        raise ConfigError(prepared.problems)
+    from adaptact import hydra_guard
+
+    try:
+        plain = _plain(hydra_guard.compose(flags.folder, prepared), typed)
+    except ConfigError as error:
+        raise ConfigError(prepared.problems + error.problems) from error
+    return _checked(plain, prepared.problems)
+
+
+def _flags(words: list[str]) -> tuple[Flags, list[str]]:
+    """Flags and all other words.
+
+    Raises:
+        ConfigError: flags that are not taken, or that do not go together.
+    """
+    flags, rest, problems = split_flags(words)
+    if flags.folder is not None and not flags.folder.is_dir():
+        problems.append(f"--config-dir={flags.folder} is no folder")
+    if sum([flags.multirun, flags.cfg is not None, flags.info is not None]) > 1:
+        problems.append("of -m, --cfg and --info, give one")
+    if flags.cfg is None and (flags.resolve or flags.package is not None):
+        problems.append("--resolve and --package go with --cfg")
+    if problems:
+        raise ConfigError(problems)
+    return flags, rest
+
+
+def _plain(composed: Any, typed: list[str]) -> dict[str, Any]:
+    """Plain values, with interpolations resolved; what counts only where it is typed is taken from the words.
+
+    Raises:
+        ConfigError: an interpolation that leads nowhere.
+    """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    groups = group_choices(words)
-    prepared, several, problems = hydra_words(words, groups)
-    if several:
-        problems.append("a comparison takes one value of each key: only activations and seeds are varied")
-    own = [f"file://{folder.absolute()}" for folder in conf_folders(words)[1:]]
-    overrides = [word for word in prepared if "=" in word and not word.startswith("-")]
-    overrides += [f"hydra.searchpath=[{','.join(map(_quote, own))}]"] if own else []
     try:
-        with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-            composed: Any = OmegaConf.to_container(hydra.compose("train", overrides), resolve=True)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError([*problems, str(error).strip()]) from error
-    composed.pop("sweep", None)
-    return _checked(composed, problems)
+        plain: Any = OmegaConf.to_container(composed, resolve=True)
+    except (OmegaConfBaseException, RecursionError, ValueError, TypeError) as error:
+        where = getattr(error, "full_key", None)
+        reason = str(error).strip().split("\n", maxsplit=1)[0] or "values refer to themselves"
+        raise ConfigError([f"{where}: {reason}" if where else reason]) from error
+    plain.pop("sweep", None)  # has become words
+    said = {key.lstrip("+"): value for key, separator, value in (word.partition("=") for word in typed) if separator}
+    for key, default in TYPED_ONLY.items():
+        if key in said:
+            plain[key] = None if said[key] == "null" else said[key] if key == "trust" else plain.get(key)
+        elif plain.get(key, default) != default:
+            value = repr_short(plain[key])
+            print(f"note: {key}: {value} in a file counts for nothing; if you mean it, type {key}=", file=sys.stderr)
+            plain[key] = default
+    return plain  # type: ignore[no-any-return]
 
 
 def _checked(composed: Any, problems: list[str]) -> config.Config:
@@ -284,7 +237,7 @@ def _checked(composed: Any, problems: list[str]) -> config.Config:
 def help_text(job: str) -> str:
     """Every key with its default and its meaning, from the schema; and the choices of every group."""
     lines = [f"{job}: name=value ...", "", "choices"]
-    for group, choices in group_choices([]).items():
+    for group, choices in group_choices().items():
         lines.append(f"  {group}={'|'.join(choices)}")
     lines += ["", "keys"]
     for key, field, only in config.describe():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -111,28 +112,59 @@ class Survey:
     functional: list[str]
 
 
+class _Pass:
+    """A forward pass: the number of calls made so far."""
+
+    def __init__(self, made: int) -> None:
+        self.made = made
+
+
+class _Passes(threading.local):
+    """The forward pass of this thread; outside one, all calls have been made.
+
+    A thread that no forward pass has begun in expects no call: the backward pass of a GPU is such a thread, and with
+    activation checkpointing it calls again. A copy or a pickle begins anew.
+    """
+
+    def __init__(self, calls: int) -> None:
+        self.calls = calls
+        self.current = _Pass(calls)  # changed in place: torch.compile follows no assignment to a thread's attribute
+
+    def __reduce__(self) -> tuple[type[_Passes], tuple[int]]:
+        return type(self), (self.calls,)
+
+
 class PerCall(nn.Module):
     """One activation per call of a module that runs several times in a forward pass.
 
-    The root of the network resets the counter before each forward pass.
+    The root of the network begins and ends the counting of each forward pass, for each thread by itself.
     """
 
     def __init__(self, activations: Sequence[nn.Module]) -> None:
         super().__init__()
         self.calls = nn.ModuleList(activations)
-        self.next = 0
+        self.passes = _Passes(len(self.calls))
+
+    def begin(self) -> None:
+        self.passes.current.made = 0
+
+    def end(self) -> int:
+        """Expect no further call; return the number of calls that were expected and not made."""
+        missing = len(self.calls) - self.passes.current.made
+        self.passes.current.made = len(self.calls)
+        return missing
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.next >= len(self.calls):
+        call = self.passes.current.made
+        if call >= len(self.calls):
             raise RuntimeError(
                 f"an activation with {len(self.calls)} calls per forward pass was called once more. Activation "
                 "checkpointing calls it again during the backward pass, which would give wrong gradients: switch "
                 "checkpointing off, or replace without `example`. The network must be called through the module "
                 "that was given to replace_activations."
             )
-        activation = self.calls[self.next]
-        self.next += 1
-        return activation(x)
+        self.passes.current.made = call + 1
+        return self.calls[call](x)  # type: ignore[no-any-return]
 
 
 class _Probe(nn.Module):
@@ -340,15 +372,18 @@ def _trace(model: nn.Module) -> list[str] | None:
                         probe.count += 1
             return super().call_module(m, forward, args, kwargs)
 
-    for module in model.modules():
-        if isinstance(module, PerCall):
-            module.next = 0  # tracing runs forward without the hook of the root
+    split = [module for module in model.modules() if isinstance(module, PerCall)]
+    for module in split:
+        module.begin()  # tracing runs forward without the hook of the root
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             graph = Tracer().trace(model)
     except Exception:  # data-dependent control flow, unusual arguments: tracing is an offer, not a duty
         return None
+    finally:
+        for module in split:
+            module.end()
     seen: dict[str, None] = {}
     for node in graph.nodes:
         function = node.op == "call_function" and node.target in REPORTED

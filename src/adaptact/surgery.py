@@ -56,20 +56,37 @@ class Replacement:
     new: nn.Module
 
 
-class _ResetCalls:
-    """Forward pre-hook of the root. A plain object, so that deepcopy and pickle take the counters along."""
+class _CountedPass:
+    """Forward hooks of the root around each pass. A plain object, so that deepcopy and pickle take it along."""
 
-    def __init__(self, modules: list[PerCall]) -> None:
+    def __init__(self, modules: dict[str, PerCall]) -> None:
         self.modules = modules
+        self.warned = False
 
-    def __call__(self, root: nn.Module, args: Any) -> None:
-        for module in self.modules:
-            module.next = 0
+    def begin(self, root: nn.Module, args: Any) -> None:
+        for module in self.modules.values():
+            module.begin()
 
-    def close(self, root: nn.Module, args: Any, output: Any) -> None:
-        """Outside a forward pass no call is expected, also where it made fewer calls than the example."""
-        for module in self.modules:
-            module.next = len(module.calls)
+    def end(self, root: nn.Module, args: Any, output: Any) -> None:
+        missing = {}
+        for name, module in self.modules.items():
+            missing[name] = module.end()
+        if not torch.compiler.is_compiling():
+            self.warn(missing)
+
+    def warn(self, missing: dict[str, int]) -> None:
+        if self.warned or not any(missing.values()):
+            return
+        self.warned = True
+        expected = {name: len(self.modules[name].calls) for name in missing}
+        said = ", ".join(f"{name} {expected[name] - n} of {expected[name]}" for name, n in missing.items() if n)
+        warnings.warn(
+            f"a forward pass made fewer calls than the example: {said}. Calls are told apart by their order: the last "
+            "activations were left out and learn nothing from such inputs, and if it is an earlier call that is "
+            "missing, those after it used the wrong activations. Give an example that takes the usual way through "
+            "the network, or replace without `example`.",
+            stacklevel=2,
+        )
 
 
 def replace_activations(
@@ -135,7 +152,7 @@ def replace_activations(
             stacklevel=2,
         )
     replacements: list[Replacement] = []
-    per_call: list[PerCall] = []
+    per_call: dict[str, PerCall] = {}
     put: list[tuple[Site, nn.Module]] = []
     for site in found.sites:
         if example is None or site.is_one_call or site.calls <= 1:
@@ -150,14 +167,14 @@ def replace_activations(
                 replacements.append(Replacement(call.name, site.current, calls[-1]))
             else:
                 calls.append(site.current if isinstance(site.current, nn.Module) else FUNCTIONS[site.current]())
-        per_call.append(PerCall(calls).train(_training(site)))
-        put.append((site, per_call[-1]))
+        per_call[site.name] = PerCall(calls).train(_training(site))
+        put.append((site, per_call[site.name]))
     for site, new in put:
         site.put(new)
     if per_call:
-        counter = _ResetCalls(per_call)
-        model.register_forward_pre_hook(counter)
-        model.register_forward_hook(counter.close)
+        counted_pass = _CountedPass(per_call)
+        model.register_forward_pre_hook(counted_pass.begin)
+        model.register_forward_hook(counted_pass.end)
     _reset_fast_paths(model, found.sites)
     if example is None:
         shared = {site.name: site.calls for site in found.sites if site.calls > 1 and not site.is_one_call}

@@ -9,6 +9,7 @@ from adaptact.config.data import AUGMENTATIONS, TABLE_ROLES, CustomData, ImageFo
 from adaptact.config.model import CNN, MLP, MODEL_READS, CustomModel, HFImage, ResNet, TextTransformer, Timm
 from adaptact.config.settings import METRICS, Config, options_of
 from adaptact.errors import did_you_mean
+from adaptact.trust import distrust
 
 
 def contradictions(config: Config) -> list[str]:
@@ -164,8 +165,8 @@ def _image_contradictions(data: ImageFolder) -> list[str]:
 
 
 def _distrust(key: str, target: str, example: str, trust: str | None) -> list[str]:
-    """Somebody's code that the user has not named, or not trusted by name."""
-    package = target.split(".", maxsplit=1)[0]
-    if not package:
+    """Third-party code that is not named, or whose package is not trusted by name."""
+    if not target:
         return [f"{key} is missing: the dotted path of a class, as in my_package.{example}"]
-    return [] if trust == package else [f"{key} {target!r} is somebody's code: add trust={package} to run it"]
+    reason = distrust(target, trust)
+    return [f"{key} {reason}"] if reason else []
