@@ -13,6 +13,7 @@ from adaptact.errors import UserError, machine_error
 from adaptact.files import remove_all_left_over, remove_left_over
 
 PATIENCE = 5.0  # seconds that a second command waits: a short step of the first may just end
+HEALED = 5.0  # seconds within which filelock takes over a broken lock: it watches it for 2
 
 
 def lock_file(folder: Path) -> Path:
@@ -35,7 +36,7 @@ def locked(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
     lock = SoftFileLock(str(path), timeout=patience)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        _acquire(lock, path)
     except Timeout:
         raise UserError(_held(folder, path)) from None
     except OSError as error:
@@ -46,10 +47,44 @@ def locked(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
         remove_left_over(folder)
         if folder.is_dir():
             remove_all_left_over(folder)
+            _remove_dead_locks(folder)
         yield
     finally:
         with contextlib.suppress(OSError):
             lock.release()
+
+
+def _acquire(lock: SoftFileLock, path: Path) -> None:
+    """Wait for a lock, also for one whose owner was killed between making the file and writing its name into it.
+
+    An empty file that has not changed meanwhile is of such an owner, but filelock takes it for a lock of its earlier
+    versions, which nobody takes over. With a letter in it, it is a broken one, which filelock takes over safely.
+    """
+    empty = _identity_of_empty(path)
+    try:
+        lock.acquire()
+    except Timeout:
+        if empty is None or _identity_of_empty(path) != empty:
+            raise
+        with path.open("ab") as file:
+            file.write(b"?")
+        lock.acquire(timeout=HEALED)
+
+
+def _identity_of_empty(path: Path) -> tuple[int, int] | None:
+    """Inode and time of an empty file; None where it is not there or holds something."""
+    with contextlib.suppress(OSError):
+        found = path.stat()
+        if found.st_size == 0:
+            return found.st_ino, found.st_mtime_ns
+    return None
+
+
+def _remove_dead_locks(folder: Path) -> None:
+    """Remove the locks below ``folder`` of processes that have ended on this host."""
+    for path in list(folder.rglob(".*.lock")):
+        with contextlib.suppress(Timeout, OSError), SoftFileLock(str(path), timeout=0):  # takes over only a dead one's
+            pass
 
 
 def _held(folder: Path, path: Path) -> str:
