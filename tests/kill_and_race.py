@@ -33,7 +33,7 @@ from events import Event, install
 from forked_workers import keep_ready
 from kill_jobs import TINY, Job, make_inputs, make_jobs, unfinished_business
 
-NAMES = ("compare", "tune", "backtest", "monitor", "assign", "analyse")
+NAMES = ("compare", "tune", "backtest", "monitor", "assign", "analyse", "predict", "check-data")
 RACED = ("compare", "monitor", "assign")
 
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT")

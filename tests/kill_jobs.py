@@ -28,10 +28,10 @@ MAKE_ROOM = _in_worker("adaptact.training.planned:make_room")
 BORN = Event("joblib.externals.loky.backend.fork_exec:fork_exec")
 LOCK = Event("os:open", ".lock")
 TRAINING = [
+    _in_worker("adaptact.callbacks.history:History.on_validation_end"),
     LOCK,
     BORN,
     MAKE_ROOM,
-    _in_worker("adaptact.callbacks.history:History.on_validation_end"),
     _in_worker("pathlib:Path.replace", "best.ckpt", when="before"),
     _in_worker("pathlib:Path.replace", "planned.json"),
 ]
@@ -169,6 +169,27 @@ class Analyse(Job):
         return about, sorted(verdicts), plain["looks"] == len(looks)
 
 
+class Predict(Job):
+    def words(self, folder: Path) -> list[str]:
+        return [self.name, *self.given, f"output={folder / 'out' / 'scored.csv'}"]
+
+    def prepare(self, folder: Path) -> None:
+        (folder / "out").mkdir(parents=True)
+
+    def result(self, folder: Path) -> Any:
+        return (folder / "out" / "scored.csv").read_text(encoding="utf-8-sig")
+
+
+class CheckData(Job):
+    def words(self, folder: Path) -> list[str]:
+        return [self.name, *self.given, f"output_dir={folder / 'out' / 'runs'}"]
+
+    def result(self, folder: Path) -> Any:
+        """The report and its page: each command has a folder of its own, by the time."""
+        found = sorted((folder / "out" / "check-data").glob("*/data_report.json"))
+        return json.loads(found[-1].read_text()), found[-1].with_suffix(".html").is_file()
+
+
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         return [{key: value for key, value in row.items() if key not in TIMES} for row in csv.DictReader(file)]
@@ -239,11 +260,11 @@ def make_jobs(inputs: Path, run: str) -> dict[str, Job]:
             "compare",
             [*arms, "data=wine", "seeds=2", "compare.cost=[]", "compare.workers=2", "name=c"],
             [
+                write("report.html", 2),
                 *TRAINING,
                 write("plan.json", when="before"),
                 Event("adaptact.report.progress:Progress.done", number=2),
                 Event("adaptact.report.comparison:to_html", when="before"),
-                write("report.html", 2),
             ],
             inputs,
         ),
@@ -320,6 +341,30 @@ def make_jobs(inputs: Path, run: str) -> dict[str, Job]:
                 write("results.json", 2),
                 write("results.html", 2, when="before"),
                 Event("filelock:SoftFileLock._release"),
+            ],
+            inputs,
+        ),
+        "predict": Predict(
+            "predict",
+            [f"run={run}", f"input={inputs / 'batch.csv'}"],
+            [
+                write("scored.csv", when="before"),
+                Event("adaptact.export.predict:files.replacing", when="before"),
+                Event("os:fsync"),
+                Event("adaptact.export.runs:TableRun.load"),
+                write("scored.csv"),
+            ],
+            inputs,
+        ),
+        "check-data": CheckData(
+            "check-data",
+            dated[:-1],
+            [
+                write("data_report.html", when="before"),
+                Event("adaptact.folders:new_folder"),
+                write("data_report.json"),
+                write("data_report.json", 2),
+                Event("os:fsync"),
             ],
             inputs,
         ),

@@ -286,7 +286,8 @@ def together(folder: Path) -> Iterator[Path]:
         MachineError: as :func:`write_bytes`.
     """
     with _as_machine_error(folder):
-        remove_left_over(folder.resolve())
+        # drafts of any name: a folder that is named by the time never comes again
+        _remove(folder.resolve().parent.glob(f".*.{_HOST}.*.tmp"))
         draft = (
             _temporary(folder.resolve()) / folder.name
         )  # pages may show the name, and a link may lead to another disk
