@@ -30,8 +30,6 @@ MOST_BYTES = 256 << 20  # of a file that is read at once
 MOST_YAML_BYTES = 4 << 20  # its parser takes a second for each of them
 MOST_YAML_VALUES = 200_000  # with every alias counted as what it stands for
 MOST_DEPTH = 64
-MOST_ARRAY_BYTES = 8 << 30
-MOST_RATIO = 200.0  # of an archive, unpacked to packed
 
 # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -191,18 +189,17 @@ def read_arrays(path: Path) -> dict[str, Any]:
             return {name: arrays[name] for name in arrays.files}
 
 
-def check_archive(path: Path, ratio: float = MOST_RATIO) -> None:
-    """Raise ValueError for a zip archive that is broken or declares far more than it packs.
+def check_archive(path: Path) -> None:
+    """Raise ValueError for a zip archive that is broken or packed: those of adaptact store their members as they are.
 
-    Args:
-        ratio: unpacked to packed bytes; 1 for an archive whose members are stored as they are.
+    An archive that unpacks to no more than its own size cannot take more memory than its file takes of the disk.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise ValueError(f"it is cut off or no archive ({error})") from None
-    if unpacked > min(MOST_ARRAY_BYTES, ratio * path.stat().st_size):
+    if unpacked > path.stat().st_size:
         raise ValueError(f"it would unpack to {unpacked:,} bytes, more than there can be")
 
 
