@@ -94,6 +94,7 @@ def begin(words: Sequence[str], log: Path, event: Event | None = None, gate: tup
     code = 1
     try:
         os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
         for number, suffix in ((1, ".out"), (2, ".err")):
             os.dup2(os.open(f"{log}{suffix}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
         if gate is not None:
@@ -180,7 +181,8 @@ def killed(job: Job, event: Event, folder: Path, wanted: object) -> list[str]:
         problems = last_words(first, 0)
     else:
         problems = last_words(first, 2 if event.action == "ENOSPC" else CODES[event.action])
-    if event.action != "SIGKILL" or event.number % 2:  # else the next command comes while orphans may live
+    at_once = event.action == "SIGKILL" and event.when == "before"  # the next command comes while orphans may live
+    if not at_once:
         problems += [f"a process is left: {left}" for left in outlived(first.process)]
     kept = job.ended(folder)
     before = job.promised(folder)
