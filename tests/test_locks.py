@@ -6,6 +6,7 @@ import platform
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -70,6 +71,29 @@ def test_the_lock_of_a_process_killed_before_it_wrote_its_name_is_taken_over(tmp
     with locked(tmp_path / "a", patience=0.1):
         assert str(os.getpid()) in lock_file(tmp_path / "a").read_text()
     assert not lock_file(tmp_path / "a").exists()
+
+
+@pytest.fixture
+def zombie() -> Iterator[int]:
+    """A process that has ended, and whose end nobody asks for: as orphans in a container without an init."""
+    process = os.fork()
+    if not process:
+        os._exit(0)
+    os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
+    yield process
+    os.waitpid(process, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+def test_locks_and_temporary_files_of_a_zombie_are_those_of_a_dead_process(tmp_path: Path, zombie: int) -> None:
+    folder = tmp_path / "c"
+    folder.mkdir()
+    for path in (lock_file(folder), folder / ".seed0.lock"):
+        path.write_text(f"{zombie}\n{platform.node()}\n")
+    (folder / f".best.ckpt.{files._HOST}.{zombie}.1.tmp").touch()
+    with locked(folder, patience=0.1):
+        assert os.listdir(folder) == []
+        assert str(os.getpid()) in lock_file(folder).read_text()
 
 
 def test_locks_of_dead_processes_below_a_folder_are_removed_and_no_others(tmp_path: Path) -> None:

@@ -386,7 +386,16 @@ def is_alive(process: int) -> bool:
         return False
     except OSError:
         return True
-    return True
+    return not is_zombie(process)
+
+
+def is_zombie(process: int) -> bool:
+    """Check for a process that has ended, but is still counted: some containers never ask for the ends of orphans."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # no such process, or no Linux
+        return False
+    return stat.rpartition(")")[2].split()[:1] == ["Z"]
 
 
 def finite(value: Any) -> Any:
