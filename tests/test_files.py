@@ -253,6 +253,23 @@ def test_a_file_that_others_may_write_stays_so(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o664
 
 
+def test_a_draft_of_a_killed_process_is_removed_by_the_next_one_beside_it(tmp_path: Path) -> None:
+    """Folders named by the time, as of check-data, never come again under the same name."""
+    dead = os.fork()
+    if not dead:
+        os._exit(0)
+    os.waitpid(dead, 0)
+    drafts = {
+        number: tmp_path / f".20261128-0930{number}-a.{files._HOST}.{number}.1.tmp" for number in (dead, os.getpid())
+    }
+    for draft in drafts.values():
+        draft.mkdir()
+    with files.together(tmp_path / "20261128-101500-a"):
+        pass
+    assert not drafts[dead].exists()
+    assert drafts[os.getpid()].exists()
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EMFILE])
 def test_a_fault_of_the_machine_is_one_message_and_nothing_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int

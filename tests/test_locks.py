@@ -6,14 +6,17 @@ import platform
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
 from adaptact import files, folders, locks
+from adaptact.__main__ import main
 from adaptact.errors import UserError
 from adaptact.interrupts import Terminated, continues, sigterm_raises
+from adaptact.jobs import monitor
 from adaptact.locks import lock_file, locked
 
 
@@ -61,6 +64,51 @@ def test_the_lock_of_another_host_is_refused_by_its_name(tmp_path: Path) -> None
     with pytest.raises(UserError, match=r"process 12 on reception-pc.*remove") as error, locked(tmp_path / "a", 0.1):
         pass
     assert str(lock_file(tmp_path / "a")) in str(error.value)
+
+
+def test_the_lock_of_a_process_killed_before_it_wrote_its_name_is_taken_over(tmp_path: Path) -> None:
+    lock_file(tmp_path / "a").touch()
+    with locked(tmp_path / "a", patience=0.1):
+        assert str(os.getpid()) in lock_file(tmp_path / "a").read_text()
+    assert not lock_file(tmp_path / "a").exists()
+
+
+@pytest.fixture
+def zombie() -> Iterator[int]:
+    """A process that has ended, and whose end nobody asks for: as orphans in a container without an init."""
+    process = os.fork()
+    if not process:
+        os._exit(0)
+    os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
+    yield process
+    os.waitpid(process, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+def test_locks_and_temporary_files_of_a_zombie_are_those_of_a_dead_process(tmp_path: Path, zombie: int) -> None:
+    folder = tmp_path / "c"
+    folder.mkdir()
+    for path in (lock_file(folder), folder / ".seed0.lock"):
+        path.write_text(f"{zombie}\n{platform.node()}\n")
+    (folder / f".best.ckpt.{files._HOST}.{zombie}.1.tmp").touch()
+    with locked(folder, patience=0.1):
+        assert os.listdir(folder) == []
+        assert str(os.getpid()) in lock_file(folder).read_text()
+
+
+def test_locks_of_dead_processes_below_a_folder_are_removed_and_no_others(tmp_path: Path) -> None:
+    dead = os.fork()
+    if not dead:
+        os._exit(0)
+    os.waitpid(dead, 0)
+    arm = tmp_path / "c" / "gelu"
+    arm.mkdir(parents=True)
+    host = platform.node()
+    for name, text in {"dead": f"{dead}\n{host}\n", "alive": f"{os.getpid()}\n{host}\n", "far": "1\nfar\n"}.items():
+        (arm / f".{name}.lock").write_text(text)
+    (arm / ".of-the-user.lock").touch()
+    with locked(tmp_path / "c"):
+        assert sorted(path.name for path in arm.iterdir()) == [".alive.lock", ".far.lock", ".of-the-user.lock"]
 
 
 def test_a_lock_inside_itself_says_so(tmp_path: Path) -> None:
@@ -135,6 +183,18 @@ def test_sigterm_is_treated_like_ctrl_c_and_given_back() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
     with pytest.raises(KeyboardInterrupt, match="SIGINT"), continues("give it again"):
         signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt, 130), (Terminated, 143)])
+def test_every_interrupted_command_says_how_to_go_on(
+    error: type[BaseException], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(words: list[str]) -> None:
+        raise error
+
+    monkeypatch.setattr(monitor, "run", interrupted)
+    assert main(["monitor"]) == code
+    assert "the same command begins again" in capsys.readouterr().err.splitlines()[-1]
 
 
 ORPHAN = """

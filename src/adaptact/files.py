@@ -283,7 +283,8 @@ def together(folder: Path) -> Iterator[Path]:
         MachineError: as :func:`write_bytes`.
     """
     with _as_machine_error(folder):
-        remove_left_over(folder.resolve())
+        # drafts of any name: a folder that is named by the time never comes again
+        _remove(folder.resolve().parent.glob(f".*.{_HOST}.*.tmp"))
         draft = (
             _temporary(folder.resolve()) / folder.name
         )  # pages may show the name, and a link may lead to another disk
@@ -385,7 +386,16 @@ def is_alive(process: int) -> bool:
         return False
     except OSError:
         return True
-    return True
+    return not is_zombie(process)
+
+
+def is_zombie(process: int) -> bool:
+    """Check for a process that has ended, but is still counted: some containers never ask for the ends of orphans."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # no such process, or no Linux
+        return False
+    return stat.rpartition(")")[2].split()[:1] == ["Z"]
 
 
 def finite(value: Any) -> Any:
