@@ -2,9 +2,10 @@
 
     PYTHONPATH=src:tests .venv/bin/python tests/fuzz_runs.py 500 1
 
-The two numbers are how many damages, and the seed. Prints a table, and exits 1 if there is a finding: a traceback or
-an exit code that no job has; a control character on the terminal; a write outside the folder; more than 10 s of
-processor time beyond that of the same job on the undamaged folder; more than 2 GB.
+The two numbers are how many damages, and the seed; a third word names the folders, as in ``table,comparison``. Prints a
+table, and exits 1 if there is a finding: a traceback or an exit code that no job has; a control character on the
+terminal; a write outside the folder; more than 10 s of processor time beyond that of the same job on the undamaged
+folder; more than 2 GB.
 """
 
 from __future__ import annotations
@@ -177,6 +178,8 @@ def _in_child(words: list[str], printed: Path) -> None:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(file, 1)
         os.dup2(file, 2)
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - until the process ends
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (mapped + 2 * MEMORY, -1))
         resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT, CPU_LIMIT + 5))
@@ -253,10 +256,11 @@ def fingerprint(root: Path, sandbox: Path | None = None) -> str:
 
 def main(arguments: list[str]) -> int:
     number, seed = int(arguments[0]), arguments[1]
+    folders = arguments[2].split(",") if len(arguments) > 2 else list(JOBS)
     kinds, jobs, codes, findings = Counter[str](), Counter[str](), Counter[int](), Counter[str]()
     slowest, largest = 0.0, 0
     with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
-        bench = Bench(Path(name), list(JOBS))
+        bench = Bench(Path(name), folders)
         for i in range(number):
             damaged, folder, job, outcome = bench.one(f"{seed}/{i}")
             kinds[damaged.kind] += 1
