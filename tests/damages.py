@@ -9,7 +9,7 @@ import os
 import random
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -366,6 +366,38 @@ def repacked(path: Path, draw: random.Random) -> str:
     return "a bomb" if bomb else ""
 
 
+def steps_changed(path: Path, draw: random.Random) -> str:
+    """A fitted step of a preparation: a value in the description of skops, or one of its arrays."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    arrays = [name for name in members if name.endswith(".npy")]
+    if arrays and draw.random() < 0.5:
+        name = draw.choice(arrays)
+        old = np.load(io.BytesIO(members[name]), allow_pickle=False)
+        made = [old[:0], old[:-1], old[..., None], np.zeros(3, dtype="U5"), np.full(2, np.nan), np.float64(7)]
+        changed = io.BytesIO()
+        np.save(changed, draw.choice([*made, np.arange(100_000.0), old.astype("U9")]))
+        members[name] = changed.getvalue()
+    else:
+        schema = json.loads(members["schema.json"])
+        leaves = [node for node in _nodes(schema) if not isinstance(node.get("content"), (dict, list))]
+        node = draw.choice([node for node in leaves if "content" in node])
+        name = str(node["content"])
+        node["content"] = draw.choice(["null", '"text"', "-1", "[]", "1000000000000", json.dumps(CONTROLS)])
+        members["schema.json"] = json.dumps(schema).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, content in members.items():
+            archive.writestr(member, content)
+    return name
+
+
+def _nodes(plain: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(plain, dict):
+        yield plain
+    for below in plain.values() if isinstance(plain, dict) else plain if isinstance(plain, list) else ():
+        yield from _nodes(below)
+
+
 # --- checkpoints --------------------------------------------------------------------------------------------------
 
 
@@ -424,5 +456,6 @@ KINDS: dict[str, list[Any]] = {
     ".csv": [table_changed],
     ".npz": [array_changed, array_changed, array_changed, header_lies, repacked],
     ".ckpt": CHECKPOINT,
+    ".skops": [steps_changed, steps_changed, header_lies, repacked],
 }
-READ = {*KINDS, ".skops"}  # suffixes of files that a job reads
+READ = KINDS  # suffixes of files that a job reads
