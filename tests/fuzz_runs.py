@@ -5,7 +5,7 @@
 The two numbers are how many damages, and the seed; a third word names the folders, as in ``table,comparison``. Prints a
 table, and exits 1 if there is a finding: a traceback or an exit code that no job has; a control character on the
 terminal; a write outside the folder; more than 10 s of processor time beyond that of the same job on the undamaged
-folder; more than 2 GB.
+folder, or none of it for a minute; more than 2 GB. Ctrl-C ends it with the table of what was done so far.
 """
 
 from __future__ import annotations
@@ -149,12 +149,14 @@ def run_job(words: list[str], scratch: Path) -> Outcome:
         _in_child(words, printed)
     deadline = time.monotonic() + PATIENCE
     ended, status, used = os.wait4(child, os.WNOHANG)
-    while not ended:
-        if time.monotonic() > deadline:
-            os.kill(child, signal.SIGKILL)
-            deadline += PATIENCE
-        time.sleep(0.01)
-        ended, status, used = os.wait4(child, os.WNOHANG)
+    try:
+        while not ended and time.monotonic() < deadline:
+            time.sleep(0.01)
+            ended, status, used = os.wait4(child, os.WNOHANG)
+    finally:
+        if not ended:
+            os.killpg(child, signal.SIGKILL)
+            _, status, used = os.wait4(child, 0)
     text = printed.read_text("utf-8", "surrogateescape")
     code = os.waitstatus_to_exitcode(status)
     seconds, memory = used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
@@ -257,26 +259,35 @@ def fingerprint(root: Path, sandbox: Path | None = None) -> str:
 def main(arguments: list[str]) -> int:
     number, seed = int(arguments[0]), arguments[1]
     folders = arguments[2].split(",") if len(arguments) > 2 else list(JOBS)
-    kinds, jobs, codes, findings = Counter[str](), Counter[str](), Counter[int](), Counter[str]()
-    slowest, largest = 0.0, 0
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
+    done: list[tuple[Damage, str, Outcome]] = []
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as name, contextlib.suppress(KeyboardInterrupt):
         bench = Bench(Path(name), folders)
         for i in range(number):
             damaged, folder, job, outcome = bench.one(f"{seed}/{i}")
-            kinds[damaged.kind] += 1
-            jobs[f"{job} on {folder}"] += 1
-            codes[outcome.code] += 1
-            slowest, largest = max(slowest, outcome.seconds), max(largest, outcome.memory)
-            findings.update(outcome.found)
+            done.append((damaged, f"{job} on {folder}", outcome))
             if outcome.found:
                 print(f"--- {seed}/{i} {job} on {folder}: {', '.join(outcome.found)}: {damaged}, code {outcome.code}")
-                print(f"    {outcome.seconds:.1f} s, {outcome.memory / 1e6:.0f} MB")
-                print("    " + repr(outcome.text[-1500:]).replace("\\n", "\n    "), flush=True)
-    for title, counts in (("damage", kinds), ("job", jobs), ("exit code", codes)):
+                print(
+                    f"    {outcome.seconds:.1f} s, {outcome.memory / 1e6:.0f} MB\n{outcome.text[-1500:]!r}", flush=True
+                )
+    return summarise(done)
+
+
+def summarise(done: list[tuple[Damage, str, Outcome]]) -> int:
+    """Print how often each kind, job, exit code and finding came up; 1 if there was a finding, else 0."""
+    outcomes = [outcome for *_, outcome in done]
+    findings = Counter(name for outcome in outcomes for name in outcome.found)
+    tables: dict[str, Counter[str]] = {
+        "damage": Counter(damaged.kind for damaged, *_ in done),
+        "job": Counter(job for _, job, _ in done),
+        "exit code": Counter(str(outcome.code) for outcome in outcomes),
+        f"finding in {len(done)} damages": Counter({name: findings[name] for name in FINDINGS}),
+    }
+    for title, counts in tables.items():
         print(f"\n| {title} | times |\n|---|---|")
-        print("\n".join(f"| {name} | {n} |" for name, n in sorted(counts.items(), key=str)))
-    print(f"\n| finding | of {number} |\n|---|---|")
-    print("\n".join(f"| {name} | {findings[name]} |" for name in FINDINGS))
+        print("\n".join(f"| {name} | {n} |" for name, n in sorted(counts.items())))
+    slowest = max((outcome.seconds for outcome in outcomes), default=0.0)
+    largest = max((outcome.memory for outcome in outcomes), default=0)
     print(f"\nlongest {slowest:.1f} s of processor time, largest {largest / 1e6:.0f} MB")
     return 1 if findings else 0
 
