@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,9 @@ from adaptact.data.cells import (
     texts,
 )
 from adaptact.errors import DataError, did_you_mean
+from adaptact.shapes import Shaped
 
+Role = Literal["numeric", "categorical", "date", "text", "identifier", "constant", "drop"]
 IDENTIFIER_SHARE = 0.95
 SAMPLE = 200
 DATE_FORMATS = (
@@ -56,8 +59,8 @@ class Column:
     """One column: its role, how its cells are read, and why where a person should know."""
 
     name: str
-    role: str  # numeric, categorical, date, text, identifier, constant, drop
-    decimal: str = "."
+    role: Annotated[str, Shaped(Role)]
+    decimal: Annotated[str, Shaped(Literal[".", ","])] = "."
     format: str | None = None  # of dates
     note: str = ""
 
