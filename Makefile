@@ -77,7 +77,7 @@ tensorboard: $(STAMP) ## open the dashboards of all runs, on this machine only
 	@$(RUN) tensorboard
 
 test: $(STAMP) ## run the tests (offline, under five minutes)
-	@$(VENV)/bin/python -m pytest -n auto -m "not slow and not gpu"
+	@$(VENV)/bin/python -m pytest -n auto -rs -m "not slow and not gpu"
 
 lint: $(STAMP) ## check style, types and the direction of imports
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports

@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,26 +29,28 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+def small_config(output_dir: Path, changes: dict[str, Any] | None = None) -> config.Config:
+    """A checked configuration of a run of a second."""
+    raw: dict[str, Any] = {
+        "activation": {"name": "sgblend", "kind": "sgblend"},
+        "model": {"name": "mlp", "widths": [16], "dropout": 0.1},
+        "data": {"name": "wine", "batch_size": 16},
+        "trainer": {"max_epochs": 2, "accelerator": "cpu"},
+        "logger": {"tensorboard": False},
+        "log_every_n_steps": 2,
+        "output_dir": str(output_dir),
+    }
+    for key, value in (changes or {}).items():
+        section, _, name = key.rpartition(".")
+        (raw.setdefault(section, {}) if section else raw)[name] = value
+    return config.from_dict(raw)
+
+
 @pytest.fixture
 def make_config(tmp_path: Path) -> Callable[..., config.Config]:
     """A checked configuration of a small run: ``make_config({"data.name": "wine", "seed": 1})``."""
 
-    def make(changes: dict[str, Any] | None = None) -> config.Config:
-        raw: dict[str, Any] = {
-            "activation": {"name": "sgblend", "kind": "sgblend"},
-            "model": {"name": "mlp", "widths": [16], "dropout": 0.1},
-            "data": {"name": "wine", "batch_size": 16},
-            "trainer": {"max_epochs": 2, "accelerator": "cpu"},
-            "logger": {"tensorboard": False},
-            "log_every_n_steps": 2,
-            "output_dir": str(tmp_path / "runs"),
-        }
-        for key, value in (changes or {}).items():
-            section, _, name = key.rpartition(".")
-            (raw.setdefault(section, {}) if section else raw)[name] = value
-        return config.from_dict(raw)
-
-    return make
+    return functools.partial(small_config, tmp_path / "runs")
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -27,3 +29,17 @@ def write_folder(root: Path, per_class: int = 20, seed: int = 0, **kinds: tuple[
         for number in range(per_class):
             picture(color, draw).save(folder / f"{number:03}.png")
     return root
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(width: int, height: int, extra: bytes = b"", pixels: bytes | None = None, bits: int = 1) -> bytes:
+    """A grey PNG of zeros, made without its pixels in memory; ``extra`` chunks stand before them."""
+    if pixels is None:
+        packer = zlib.compressobj(1)
+        line = bytes(1 + (width * bits + 7) // 8)
+        pixels = b"".join([*(packer.compress(line) for _ in range(height)), packer.flush()])
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + extra + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")

@@ -115,18 +115,14 @@ def failing_rename(monkeypatch: pytest.MonkeyPatch) -> str:
     return "new"
 
 
-def text_that_utf8_cannot_hold(monkeypatch: pytest.MonkeyPatch) -> str:
-    return "n" * 100_000 + "\udc80"
-
-
-@pytest.mark.parametrize("failure", [failing_fsync, failing_rename, text_that_utf8_cannot_hold])
+@pytest.mark.parametrize("failure", [failing_fsync, failing_rename])
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     failure: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     path = tmp_path / "config.yaml"
     files.write_text(path, "old")
     text = failure(monkeypatch)
-    with pytest.raises((MachineError, UnicodeEncodeError)):
+    with pytest.raises(MachineError):
         files.write_text(path, text)
     assert path.read_text(encoding="utf-8") == "old"
     assert os.listdir(tmp_path) == ["config.yaml"]
@@ -214,7 +210,7 @@ def test_a_record_survives_the_disk(tmp_path: Path) -> None:
 
 def test_values_that_are_not_finite_are_null_in_the_file_and_none_afterwards(tmp_path: Path) -> None:
     record = a_record()
-    record.metrics["test"] = {"auroc": math.nan, "log_loss": math.inf}
+    record.metrics = {part: {"auroc": math.nan, "log_loss": math.inf} for part in record.metrics}
     record.layers[0]["alpha_channels"] = [math.nan, 0.5]
     record.save(tmp_path)
     text = (tmp_path / "result.json").read_text(encoding="utf-8")
@@ -256,6 +252,15 @@ def test_a_record_with_a_field_that_nobody_knows_is_a_user_error(tmp_path: Path)
     plain = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
     files.write_json(tmp_path / "result.json", plain | {"surprise": 1})
     with pytest.raises(UserError, match="surprise"):
+        Record.load(tmp_path)
+
+
+def test_a_record_whose_parts_have_different_metrics_is_a_user_error(tmp_path: Path) -> None:
+    a_record().save(tmp_path)
+    plain = files.read_json(tmp_path / "result.json")
+    plain["metrics"]["test"]["\x1b[2J"] = plain["metrics"]["test"].popitem()[1]
+    files.write_json(tmp_path / "result.json", plain)
+    with pytest.raises(UserError, match="different metrics"):
         Record.load(tmp_path)
 
 

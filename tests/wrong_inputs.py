@@ -2,18 +2,18 @@
 
     .venv/bin/python tests/wrong_inputs.py > docs/wrong_inputs.md
 
-The test beside it runs the same list.
+The test beside it runs the same list, without a process for each.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from commands import Done, start
 
 CONFIGURATION_S, DATA_S = 1.5, 4.0  # how long an answer may take on two idle cores
 
@@ -133,16 +133,11 @@ def prepare(folder: Path) -> None:
         (folder / name / "broken.png").write_bytes(b"no picture")
 
 
-def answer(case: Wrong, folder: Path) -> tuple[int, str, float, str]:
-    """Exit code, message on stderr, seconds, stdout."""
-    environment = {k: v for k, v in os.environ.items() if k != "MAKEFLAGS"}
-    command = [sys.executable, "-m", "adaptact", "train", *case.words.split(), f"output_dir={folder / 'runs'}"]
-    if case.words.startswith("resume="):
-        command.pop()
+def answer(case: Wrong, folder: Path, run: Callable[..., Done]) -> tuple[int, str, float, str]:
+    """Exit code, message on stderr, seconds, stdout, of a run by ``commands.command`` or ``commands.start``."""
+    own = [] if case.words.startswith("resume=") else [f"output_dir={folder / 'runs'}"]
     begun = time.perf_counter()
-    result = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    result = run("train", *case.words.split(), *own, folder=folder)
     return result.returncode, result.stderr.strip(), time.perf_counter() - begun, result.stdout
 
 
@@ -156,7 +151,7 @@ def main() -> None:
         folder = Path(name)
         prepare(folder)
         for case in CASES:
-            code, message, seconds, _ = answer(case, folder)
+            code, message, seconds, _ = answer(case, folder, start)
             shown = message.replace(str(folder), "").replace("|", "\\|").replace("\n", "<br>")
             late += seconds > (CONFIGURATION_S if case.kind == "configuration" else DATA_S)
             print(f"| `{case.words}` | {code} | {seconds:.1f} | {shown} |", flush=True)

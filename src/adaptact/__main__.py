@@ -101,7 +101,8 @@ def _main(words: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt as error:
-        print(str(error) or f"interrupted by {name_of(error)}", file=sys.stderr)
+        way_out = "nothing is half written; the same command begins again"
+        print(str(error) or f"interrupted by {name_of(error)}: {way_out}", file=sys.stderr)
         return EXIT_CODES[name_of(error)]
     except (OSError, MemoryError) as error:  # of the machine, wherever it struck
         if debug:

@@ -30,8 +30,6 @@ MOST_BYTES = 256 << 20  # of a file that is read at once
 MOST_YAML_BYTES = 4 << 20  # its parser takes a second for each of them
 MOST_YAML_VALUES = 200_000  # with every alias counted as what it stands for
 MOST_DEPTH = 64
-MOST_ARRAY_BYTES = 8 << 30
-MOST_RATIO = 200.0  # of an archive, unpacked to packed
 
 # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -191,18 +189,17 @@ def read_arrays(path: Path) -> dict[str, Any]:
             return {name: arrays[name] for name in arrays.files}
 
 
-def check_archive(path: Path, ratio: float = MOST_RATIO) -> None:
-    """Raise ValueError for a zip archive that is broken or declares far more than it packs.
+def check_archive(path: Path) -> None:
+    """Raise ValueError for a zip archive that is broken or packed: those of adaptact store their members as they are.
 
-    Args:
-        ratio: unpacked to packed bytes; 1 for an archive whose members are stored as they are.
+    An archive that unpacks to no more than its own size cannot take more memory than its file takes of the disk.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise ValueError(f"it is cut off or no archive ({error})") from None
-    if unpacked > min(MOST_ARRAY_BYTES, ratio * path.stat().st_size):
+    if unpacked > path.stat().st_size:
         raise ValueError(f"it would unpack to {unpacked:,} bytes, more than there can be")
 
 
@@ -237,7 +234,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    write_bytes(path, text.encode("utf-8"))
+    """Write UTF-8; halves of letters, as in a file name of another encoding, become escapes."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: Path, plain: Any) -> None:
@@ -285,7 +283,8 @@ def together(folder: Path) -> Iterator[Path]:
         MachineError: as :func:`write_bytes`.
     """
     with _as_machine_error(folder):
-        remove_left_over(folder.resolve())
+        # drafts of any name: a folder that is named by the time never comes again
+        _remove(folder.resolve().parent.glob(f".*.{_HOST}.*.tmp"))
         draft = (
             _temporary(folder.resolve()) / folder.name
         )  # pages may show the name, and a link may lead to another disk
@@ -387,7 +386,16 @@ def is_alive(process: int) -> bool:
         return False
     except OSError:
         return True
-    return True
+    return not is_zombie(process)
+
+
+def is_zombie(process: int) -> bool:
+    """Check for a process that has ended, but is still counted: some containers never ask for the ends of orphans."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # no such process, or no Linux
+        return False
+    return stat.rpartition(")")[2].split()[:1] == ["Z"]
 
 
 def finite(value: Any) -> Any:

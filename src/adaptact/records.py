@@ -145,6 +145,8 @@ class Record:
         named = [self.data.get("positive"), (self.decision or {}).get("positive")]
         if unknown := [label for label in named if label is not None and label not in labels]:
             raise ValueError(f"{unknown[0]!r} is none of its labels")
+        if len({frozenset(metrics) for metrics in self.metrics.values()}) > 1:
+            raise ValueError("its parts have different metrics")
 
     @property
     def positive(self) -> str | None:

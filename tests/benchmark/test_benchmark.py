@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 
 from adaptact.__main__ import main
+from adaptact.benchmark import measuring, writing
 from adaptact.benchmark.groups import every_activation, settings_of, step_of
 from adaptact.benchmark.measuring import Figure, compared
 from adaptact.benchmark.options import GROUPS, read_words
-from adaptact.benchmark.writing import markdown
+from adaptact.benchmark.writing import markdown, picture
 from adaptact.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One call is a measurement, and one picture of a set of groups is drawn, not one after every figure."""
+    monkeypatch.setattr(measuring, "AT_LEAST_S", 0.0)
+    drawn: dict[frozenset[str], bytes] = {}
+
+    def first(figures: Sequence[Figure]) -> bytes:
+        groups = frozenset(figure.group for figure in figures)
+        if groups not in drawn:
+            drawn[groups] = picture(figures)
+        return drawn[groups]
+
+    monkeypatch.setattr(writing, "picture", first)
+
 
 FIGURES = [
     Figure("kernels", "64 x 8, forward", "gelu", 0.5, ratio=1.0, low=1.0, high=1.0),
@@ -82,6 +100,7 @@ def test_the_benchmark_writes_its_figures(tmp_path: Path, capsys: pytest.Capture
     assert loops == {"bare loop", "with clipping and schedule", "Lightning alone", "train"}
     assert "sgblend per channel" in (folder / "benchmark.md").read_text()
     assert (folder / "benchmark.png").read_bytes().startswith(b"\x89PNG")
+    assert picture([Figure(**figure) for figure in found["figures"]]).startswith(b"\x89PNG")
 
 
 def test_every_activation_can_be_measured() -> None:

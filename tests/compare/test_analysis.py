@@ -171,3 +171,18 @@ def test_the_table_of_runs_has_what_the_statistics_are_made_of(make_plan: Make) 
     assert [row["score"] for row in rows] == [0.8, 0.4]
     assert (rows[0]["n_train"], rows[0]["n_test"], rows[0]["test/accuracy"]) == (100, 30, 0.8)
     assert as_csv(rows).splitlines()[0].startswith("arm,role,seed,fold,status,score")
+
+
+def test_runs_that_have_other_metrics_and_sites_than_the_first_are_left_out_of_those(make_plan: Make) -> None:
+    """Of an earlier version, or of a file that was changed."""
+    plan = make_plan()
+    found = results_of(plan, {"gelu": BASE, "sgblend": BASE})
+    last = found[-1].record
+    assert last is not None
+    for metrics in last.metrics.values():
+        del metrics["log_loss"]
+    last.layers[0]["alpha"] = "text"
+    found[-2].record.layers.clear()  # type: ignore[union-attr]
+    arm = checked(analyse(plan, found))["arms"][1]
+    assert arm["metrics"]["test"]["log_loss"]["mean"] == 1.0
+    assert (arm["layers"][0]["alpha"]["min"], arm["layers"][0]["alpha"]["max"]) == (0.5, 0.6)

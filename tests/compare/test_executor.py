@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ def work(number: int, folder: str) -> dict[str, Any]:
         file.write(f"{os.getpid()}\n")
     if number < 0:
         os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(0.05)
     return {"status": "finished", "reason": None, "number": number, "pid": os.getpid()}
 
 
@@ -77,8 +75,7 @@ def test_a_back_end_that_is_not_installed_is_one_message(monkeypatch: pytest.Mon
 def test_an_interruption_that_a_library_took_for_a_broken_worker_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*args: object) -> Iterator[tuple[int, dict[str, Any]]]:
         with contextlib.suppress(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(1)
+            signal.raise_signal(signal.SIGINT)
         raise TerminatedWorkerError
         yield
 

@@ -1,5 +1,6 @@
 """Plans: what is hashed, what varies between seeds, what was changed afterwards."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -148,3 +149,22 @@ def test_what_changed_in_the_code_is_named(make_plan: Make) -> None:
     old = make_plan(code="a", code_files={"training/losses.py": "1", "layouts.py": "2", "gone.py": "3"})
     new = make_plan(code="b", code_files={"training/losses.py": "1", "layouts.py": "9"})
     assert changes_since(old, new) == ["the code that trains changed (gone.py, layouts.py)"]
+
+
+def test_threads_belong_to_the_plan_and_not_to_what_was_decided(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    first, second = make_plan(threads=1), make_plan(threads=2)
+    assert first.hash == second.hash
+    assert [run.hash for run in first.runs(first.arms[0])] == [run.hash for run in second.runs(second.arms[0])]
+    settle(tmp_path, first)
+    assert settle(tmp_path, second).threads == 1
+    assert Plan.read(tmp_path).threads == 1
+    assert Plan.read(tmp_path).changes == []
+
+
+def test_a_plan_of_an_earlier_version_gets_the_threads_of_now(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    settle(tmp_path, make_plan())
+    plain = json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))
+    del plain["threads"], plain["state"]
+    (tmp_path / "plan.json").write_text(json.dumps(plain), encoding="utf-8")
+    assert Plan.read(tmp_path).threads is None
+    assert settle(tmp_path, make_plan(threads=2)).threads == 2

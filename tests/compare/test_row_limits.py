@@ -170,6 +170,10 @@ def test_an_interval_is_only_ever_widened() -> None:
     assert wider(pairs, replace(rows, low=-0.001, high=0.001)) is pairs
 
 
+def accuracy(targets: np.ndarray, outputs: np.ndarray) -> float:
+    return float((outputs.argmax(axis=1) == targets).mean())
+
+
 @pytest.mark.parametrize(("rows", "seeds"), [(20, 3), (36, 3), (100, 5)])
 def test_simulated_wrong_equivalents_are_rare(make_plan: Make, tmp_path: Path, rows: int, seeds: int) -> None:
     """Two networks whose true accuracies differ by twice the margin, on few rows: 26 to 44 % wrong before."""
@@ -181,5 +185,6 @@ def test_simulated_wrong_equivalents_are_rare(make_plan: Make, tmp_path: Path, r
         hard = rng.random(rows)  # both are wrong where it is hard; one of them on a few rows more
         right = {"gelu": np.tile(hard > 0.05, (seeds, 1)), "silu": np.tile(hard > 0.07, (seeds, 1))}
         found = runs_of(plan, tmp_path / str(trial), right, y)
-        wrong += analyse(plan, found, metric_of=metric_of_arrays)["candidates"][0]["verdict"] == "equivalent"
+        # not metric_of_arrays: that of torchmetrics takes a thousand times as long for the same number
+        wrong += analyse(plan, found, metric_of=lambda *_: accuracy)["candidates"][0]["verdict"] == "equivalent"
     assert wrong <= 3

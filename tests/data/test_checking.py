@@ -120,3 +120,27 @@ def test_a_number_that_float32_rounds_to_infinity_is_no_obstacle(tmp_path: Path)
     (tmp_path / "t.csv").write_text("\n".join(["y,x", *rows]), encoding="utf-8")
     options = config.Table(name="table", path=str(tmp_path / "t.csv"), target="y")
     assert "x" in checking.single_scores(table.read_and_split(options))
+
+
+FIRST = 202511280000000000
+
+
+def test_order_numbers_of_18_digits_are_identifiers_and_said(check: Check) -> None:
+    frame = clean()
+    report = check(frame.assign(order=[str(FIRST + i) for i in range(len(frame))]))
+    assert report["columns"][3]["role"] == "identifier"
+    assert report["columns"][3]["distinct"] == len(frame)
+    assert kinds(report) == {"identifier": "order"}
+
+
+def test_numbers_between_which_float64_has_none_can_be_shown(check: Check) -> None:
+    frame = clean()
+    report = check(frame.assign(order=[str(FIRST + i % 240) for i in range(len(frame))]), numeric=["order"])
+    assert [(f["column"], f["level"]) for f in report["findings"] if f["kind"] == "cells"] == [("order", "warning")]
+    assert sum(report["columns"][3]["histogram"]["counts"]) == len(frame)
+
+
+def test_a_quantity_of_18_digits_is_said_to_lose_the_last(check: Check) -> None:
+    frame = clean().assign(y=[str(FIRST + 1009 * i) for i in range(1000)])
+    report = check(frame, task="regression")
+    assert [f["column"] for f in report["findings"] if f["kind"] == "target"] == ["y"]

@@ -1,8 +1,6 @@
 """Data from somebody's own code: the example through the command line, and what is refused."""
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from adaptact import config, data
 from adaptact.errors import ConfigError, DataError
+from commands import command
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_data"
 HERE = __name__.split(".", maxsplit=1)[0]
@@ -63,19 +62,11 @@ def load(target: str, trust: str | None = HERE, **options: Any) -> data.Prepared
 def test_the_example_trains_through_the_command_line(tmp_path: Path, target: str, name: str) -> None:
     words = ["train", "data=custom", f"data.target_class=my_package.{target}", "data.rows=300", "data.noise=0.1"]
     words += ["trainer.max_epochs=1", "logger=none", f"output_dir={tmp_path / 'out'}"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-
-    def adaptact(*more: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "adaptact", *words, *more]
-        return subprocess.run(
-            command, cwd=EXAMPLE, env=environment, capture_output=True, text=True, timeout=120, check=False
-        )
-
-    refused = adaptact()
+    refused = command(*words, folder=EXAMPLE)
     assert refused.returncode == 2
     assert "add trust=my_package" in refused.stderr
     assert not (tmp_path / "out").exists()
-    done = adaptact("trust=my_package")
+    done = command(*words, "trust=my_package", folder=EXAMPLE)
     assert done.returncode == 0, done.stderr
     record = json.loads((Path(done.stdout.splitlines()[-1]) / "result.json").read_text(encoding="utf-8"))
     assert record["data"]["name"] == name

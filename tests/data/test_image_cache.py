@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -89,9 +88,9 @@ def test_a_file_of_the_same_size_and_time_with_other_content_is_seen(tmp_path: P
     cache = ImageCache(root, tmp_path / "cache")
     before = cache.scan(["a.bmp"])["a.bmp"].digest
     stat = (root / "a.bmp").stat()
-    time.sleep(0.02)
-    (root / "a.bmp").write_bytes((root / "b.bmp").read_bytes())
-    os.utime(root / "a.bmp", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    while (root / "a.bmp").stat().st_ctime_ns == stat.st_ctime_ns:  # until the file system's clock has ticked
+        (root / "a.bmp").write_bytes((root / "b.bmp").read_bytes())
+        os.utime(root / "a.bmp", ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert cache.scan(["a.bmp"])["a.bmp"].digest != before
 
 
@@ -159,16 +158,18 @@ def test_a_broken_cache_is_made_again(tmp_path: Path, decoded: list[bytes], dama
     assert not decoded
 
 
-SLOW = """
-import os, sys, time
+STUCK = """
+import itertools, os, sys, threading
 from pathlib import Path
 from adaptact.data import image_cache
 from adaptact.data.images import decode
-def slow(content, how):
-    os.write(1, b"decoding\\n")  # in one piece: several threads do
-    time.sleep(0.2)
+begun = itertools.count(1)
+def stuck(content, how):
+    if next(begun) > 20:
+        os.write(1, b"decoding\\n")  # in one piece: several threads do
+        threading.Event().wait()  # for the end of the process
     return decode(content, how)
-image_cache.decode = slow
+image_cache.decode = stuck
 sys.path.insert(0, sys.argv[3])
 sys.argv[3:] = []
 from test_image_cache import read
@@ -178,7 +179,7 @@ read(Path(sys.argv[1]), Path(sys.argv[2]))
 
 def test_one_that_is_killed_while_it_writes_leaves_nothing_half(tmp_path: Path, decoded: list[bytes]) -> None:
     root = write_folder(tmp_path / "set", per_class=20)
-    command = [sys.executable, "-c", SLOW, str(root), str(tmp_path / "cache"), str(Path(__file__).parent)]
+    command = [sys.executable, "-c", STUCK, str(root), str(tmp_path / "cache"), str(Path(__file__).parent)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parents[1])])}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None
@@ -187,6 +188,7 @@ def test_one_that_is_killed_while_it_writes_leaves_nothing_half(tmp_path: Path, 
     folder = next((tmp_path / "cache").iterdir())
     assert not list(folder.glob("*.u8"))
     left = list(folder.glob(".*.part"))
+    assert left
     pictures, digests = read(root, tmp_path / "cache")
     assert_right(root, pictures, digests)
     assert len(decoded) == 40

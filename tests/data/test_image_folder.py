@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from adaptact import config
-from adaptact.data import load
+from adaptact.data import images, load
 from adaptact.data.image_folder import RawImages, groups, moments, read_and_split, split, tensor_of
 from adaptact.data.image_preparation import ImagePreparation
 from adaptact.data.images import decode
 from adaptact.data.parts import PARTS
 from adaptact.errors import DataError
 from adaptact.layouts import Pixels
-from pictures import write_folder
+from pictures import chunk, png, write_folder
 
 
 def options(root: Path | str, **changes: Any) -> config.ImageFolder:
@@ -167,6 +167,22 @@ def test_bad_pictures_are_named_left_out_and_refused_beyond_a_share(tmp_path: Pa
     for path in root.rglob("*.png"):
         path.write_bytes(b"nothing")
     assert "none of the 40 pictures" in refused(root, max_bad_share=1.0)
+
+
+def test_bombs_among_pictures_are_named_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = write_folder(tmp_path / "set")
+    (root / "赤い丸" / "bomb.png").write_bytes(png(20_000, 20_000))
+    (root / "赤い丸" / "remarks.png").write_bytes(png(8, 8, chunk(b"tEXt", b"k\0v") * 20_000))
+    monkeypatch.setattr(images, "MOST_BYTES", 1_000_000)
+    with (root / "青い丸" / "huge.png").open("wb") as file:
+        file.truncate(2_000_000)
+    raw = read_and_split(options(root, max_bad_share=0.1))
+    assert raw.bad == {
+        "赤い丸/bomb.png": "more than 89,478,485 pixels; make it smaller",
+        "赤い丸/remarks.png": "more than 10,000 chunks of text or other remarks; save it anew without them",
+        "青い丸/huge.png": "more than 0 MB; make it smaller",
+    }
+    assert len(raw.files) == 40
 
 
 def test_what_is_no_folder_of_pictures_is_said_with_a_way_out(tmp_path: Path) -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
+import tracemalloc
 import warnings
 import zlib
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from adaptact.data import images
 from adaptact.data.images import MARGIN, Decoding, Facts, decode, facts, size_for
 from adaptact.errors import DataError
+from pictures import chunk, png
 
 HEIGHT, WIDTH = 24, 36
 RGB = Decoding(HEIGHT, WIDTH, 3, "pad")
@@ -145,16 +151,6 @@ def test_a_large_jpeg_of_a_telephone_is_turned_too(orientation: int) -> None:
     assert np.abs(found.transpose(1, 2, 0).astype(int) - expected).mean() < 4
 
 
-def bomb(side_length: int = 20_000) -> bytes:
-    """A PNG of a few bytes that claims so many pixels a side."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
-
-    side = side_length.to_bytes(4, "big")
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", side + side + b"\x08\x00\x00\x00\x00") + chunk(b"IEND", b"")
-
-
 JPEG = saved(Image.fromarray(ramp()).resize((400, 300)), "JPEG")
 PNG = saved(Image.fromarray(ramp()))
 BROKEN = {
@@ -162,8 +158,8 @@ BROKEN = {
     "cut png": PNG[: len(PNG) // 2],
     "empty": b"",
     "text": b"<html>404</html>",
-    "bomb": bomb(),
-    "small bomb": bomb(10_000),  # of which Pillow only warns
+    "bomb": png(20_000, 20_000, pixels=b""),
+    "small bomb": png(10_000, 10_000, pixels=b""),  # of which Pillow only warns
     "gif": saved(Image.fromarray(ramp()), "GIF"),
     "damaged": PNG[:60] + bytes(40) + PNG[100:],
 }
@@ -199,3 +195,90 @@ def test_the_size_suits_the_pictures(sizes: list[tuple[int, int]]) -> None:
     middle = np.median(np.array(sizes), axis=0)
     if middle.max() > 64:
         assert max(height, width) == 64
+
+
+# --- bombs ---------------------------------------------------------------------------------------------------------
+
+
+def gif(frames: int) -> bytes:
+    frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 8, 8, 0) + b"\x02\x02\x84\x51\x00"
+    return b"GIF89a" + struct.pack("<HHBBB", 8, 8, 0x80, 0, 0) + bytes(6) + frame * frames + b";"
+
+
+def unpacks_to(megabytes: int) -> bytes:
+    packer = zlib.compressobj(1)
+    return b"".join([*(packer.compress(bytes(1 << 20)) for _ in range(megabytes)), packer.flush()])
+
+
+BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
+    "pixels": (lambda: png(20_000, 20_000), "more than 89,478,485 pixels"),
+    "one long row": (lambda: png(2**31 - 1, 1, pixels=b""), "more than 89,478,485 pixels"),
+    "zTXt": (lambda: png(8, 8, chunk(b"zTXt", b"k\0\0" + unpacks_to(200))), "too large"),
+    "iTXt": (lambda: png(8, 8, chunk(b"iTXt", b"k\0\1\0\0\0" + unpacks_to(200))), "too large"),
+    "iCCP": (lambda: png(8, 8, chunk(b"iCCP", b"k\0\0" + unpacks_to(200))), "too large"),
+    "many texts": (
+        lambda: png(8, 8, chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(900_000))) * 100),
+        "too much memory",
+    ),
+    "a million remarks": (lambda: png(8, 8, chunk(b"tEXt", b"k\0v") * 1_000_000), "more than 10,000 chunks"),
+    "a million frames": (lambda: gif(1_000_000), "no JPEG, PNG"),
+    "truncated": (lambda: png(500, 500)[:70], "truncated"),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_picture_that_unpacks_to_far_more_than_it_is_is_refused_in_little_memory(name: str) -> None:
+    make, why = BOMBS[name]
+    content = make()
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=f"(?i){why}"):
+            decode(content, RGB)
+        assert tracemalloc.get_traced_memory()[1] < len(content) + (100 << 20)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        struct.pack("<HHII", 0x0112, 4, 0x3FFFFFFF, 8) * 60_000,  # a tag that claims 4 GB, many times
+        struct.pack("<HHII", 0x8769, 4, 1, 8),  # a directory that holds itself
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_odd_exif_says_nothing(entries: bytes) -> None:
+    exif = b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries) // 12) + entries + bytes(4)
+    content = png(8, 8, chunk(b"eXIf", exif))
+    assert facts(content) == Facts(8, 8, "1")
+    assert not decode(content, GREY)[0, HEIGHT // 2, WIDTH // 2]
+
+
+def test_pixels_beyond_those_of_the_head_are_not_unpacked() -> None:
+    with contextlib.suppress(DataError):
+        assert decode(png(8, 8, pixels=unpacks_to(200)), GREY).shape == GREY.shape
+
+
+@pytest.mark.parametrize("mode", ["LA", "P", "RGBA", "I;16", "I", "F"])
+@pytest.mark.parametrize("how", [RGB, GREY])
+def test_a_picture_in_stripes_is_the_same_as_whole(mode: str, how: Decoding, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(0)
+    if mode == "P":
+        image = Image.fromarray(ramp()).quantize(16)
+        image.info["transparency"] = 3
+    elif mode in {"LA", "RGBA"}:
+        image = Image.fromarray(draw.integers(0, 255, (HEIGHT, WIDTH, len(mode)), dtype=np.uint8), mode)
+    else:
+        kind = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
+        image = Image.fromarray(draw.integers(0, 60_000, (HEIGHT, WIDTH)).astype(kind))
+    content = saved(image, "TIFF" if mode in {"I", "F"} else "PNG")
+    whole = decode(content, how)
+    monkeypatch.setattr(images, "STRIPE_PIXELS", 5 * WIDTH)
+    assert np.array_equal(decode(content, how), whole)
+
+
+def test_a_file_larger_than_any_picture_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "huge.png").open("wb") as file:
+        file.truncate(images.MOST_BYTES + 1)
+    with pytest.raises(DataError, match="more than 1,024 MB"):
+        images.read(tmp_path / "huge.png")

@@ -19,7 +19,7 @@ import torch
 from sklearn.impute import SimpleImputer
 from skops import io as skops_io
 
-from adaptact import config
+from adaptact import config, files
 from adaptact.data import load, preparation
 from adaptact.data.preparation import TablePreparation
 from adaptact.data.reading import Format
@@ -136,6 +136,37 @@ SCHEMAS: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_a_tampered_schema_is_a_data_error(saved: Path, schema: str) -> None:
     change_schema(saved, SCHEMAS[schema])
+    with pytest.raises(DataError, match=re.escape(str(saved))):
+        TablePreparation.load(saved)
+
+
+ARRAYS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "empty": lambda array: array[:0],
+    "shorter": lambda array: array[:-1],
+    "deeper": lambda array: array[..., None],
+    "texts": lambda array: np.full(array.shape, "x"),
+    "a number": lambda array: np.float64(7),  # type: ignore[return-value]
+}
+
+
+@pytest.mark.parametrize("damage", ARRAYS)
+def test_a_fitted_step_that_cannot_be_applied_is_a_data_error(saved: Path, damage: str) -> None:
+    transformer = skops_io.load(saved / "transformer.skops", trusted=preparation.TRUSTED)
+    scaler = transformer.named_transformers_["numeric"][-1]
+    name = "quantiles_" if hasattr(scaler, "quantiles_") else "mean_"
+    setattr(scaler, name, ARRAYS[damage](getattr(scaler, name)))
+    skops_io.dump(transformer, saved / "transformer.skops")
+    with pytest.raises(DataError, match=re.escape(str(saved))):
+        TablePreparation.load(saved)
+
+
+@pytest.mark.parametrize(("key", "value"), [("role", "oracle"), ("decimal", "x"), ("format", "%Q")])
+def test_a_column_that_cannot_be_read_as_said_is_a_data_error(saved: Path, key: str, value: str) -> None:
+    plain = files.read_json(saved / "columns.json")
+    for column in plain["roles"]:
+        column[key] = value
+        column["role"] = "date" if key == "format" else column["role"]
+    files.write_json(saved / "columns.json", plain)
     with pytest.raises(DataError, match=re.escape(str(saved))):
         TablePreparation.load(saved)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import re
+import zlib
 from collections.abc import Callable
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +111,95 @@ def test_a_title_above_a_table_in_excel_is_left_out(tmp_path: Path) -> None:
     frame, form = reading.read(options.path, options, {"y"})
     assert [name for name in frame.columns if not name.startswith("Unnamed")] == list(mixed().columns)
     assert (len(frame), form.skip) == (ROWS, 1)
+
+
+def test_cells_of_excel_are_read_as_they_always_were(tmp_path: Path) -> None:
+    """Values that earlier runs were trained on, by another reader: kind for kind and digit for digit."""
+    import openpyxl
+
+    day, moment, clock = datetime(2024, 1, 5), datetime(2024, 1, 5, 8, 30, 15), time(8, 30)
+    span = timedelta(days=2, hours=1, minutes=3)
+    cells: list[tuple[Any, str, Any]] = [  # as written, its format, as read
+        ("007", "General", "007"),
+        ("  x ", "General", "  x "),
+        ("1e5", "General", "1e5"),
+        (12, "General", 12),
+        (12.0, "0.00", 12),
+        (7, "000", 7),
+        (12.5, '#,##0.00 "円"', 12.5),
+        (0.123456789012345, "General", 0.123456789012345),
+        (1e20, "General", 10**20),
+        (-0.155, "0.0%", -0.155),
+        (True, "General", True),
+        (day, "yyyy-mm-dd", day),
+        (day.date(), "yyyy-mm-dd", day),
+        (moment, "yyyy-mm-dd hh:mm", moment),
+        (45296, 'ggge"年"m"月"d"日"', day),
+        (clock, "hh:mm", clock),
+        (span, "[h]:mm:ss", span),
+        (2.25, "# ?/?", 2.25),
+        ("#N/A", "General", None),  # the error, not the text
+        (None, "General", None),
+    ]
+    book = openpyxl.Workbook()
+    for number, (value, form, _) in enumerate(cells, start=1):
+        cell = book.active.cell(number, 2, value)
+        cell.number_format = form
+        cell.data_type = "e" if value == "#N/A" else cell.data_type
+        book.active.cell(number, 1, "row")
+    book.active.merge_cells("C1:D5")
+    book.active["C1"] = "merged"
+    book.create_sheet("hidden", 0).sheet_state = "hidden"
+    book["hidden"]["A1"] = "first"
+    book.save(tmp_path / "t.xlsx")
+    frame = pd.read_excel(tmp_path / "t.xlsx", sheet_name=1, header=None, dtype=object, engine="calamine")
+    for found, (_, _, expected) in zip(frame[1], cells, strict=True):
+        assert (found, type(found)) == (expected, type(expected)) or (expected is None and pd.isna(found))
+    assert frame[2].dropna().tolist() == ["merged"]
+    options = config.Table(name="table", path=str(tmp_path / "t.xlsx"), header="false", sheet="Sheet")
+    read = reading.read(options.path, options)[0]
+    assert read["1"].dropna().tolist() == [
+        *("007", "x", "1e5", "12", "12", "7", "12.5", "0.123456789012345", "100000000000000000000", "-0.155", "True"),
+        *("2024-01-05", "2024-01-05", "2024-01-05 08:30:15", "2024-01-05", "08:30:00", "2 days, 1:03:00", "2.25"),
+    ]
+    assert reading.read(options.path, config.Table(name="table", path=options.path, header="false"))[0].shape == (1, 1)
+
+
+# a table of five columns as Excel 97 to 2003 writes it (BIFF8), packed
+XLS = (
+    "eNrtWE1oE0EU/mZ/8keaJrUVW6GEgo3GFioe9NJGpdpTQ/Viq4L2J5RQSWqoh+rBas1REARB8VKoB0Hqz8F/QfHiQajoQRGERPHUk6Lgoc365m"
+    "W2prVCA7ZQ2S/sm3lvZr73sjNvdnZfT4dyE3fq8liENugoWF64SmyCLq+tBEHtliWrdumhy3KwpuD10ES6TDyueOWWcyjnOw8Nt43nJIFPdB3B"
+    "MOLpVCK8itjDMfQKGUMrSYFrZAmglqOqYtnPch3LW9zzCctdbLnAspX65sQhTMfi0Z1qFXdrDdwWgOS9z2M+sGUbavBSruIzF0Wxr4ndmWTv8T"
+    "XWUG/4MQma0I5EKpGReiWuwwf0EJo7O5vb23OopsmexA8rDHy3s/pZ2LGvrl2A7D8X2t1/sXtoEhfbL2kGMAbrGCdJFn5EDNmiiW/dvvgsJYNH"
+    "bc3U/iXxPm5S4qRPpkaoHM4k+xOU8ZnEYDKdoiU0Sn1ODN6M60BLyw5SIj3Ryz657fM2EVywTVRw+vhJDqCS6yFOoiB5m73x9U1nX1fsKFvG2H"
+    "/xAbJJxgsLZ+UIGhzgFg6ZVi8Q5RFbWZ5j1o1cr2NZTX2obOyqUZV949znPLc2kp/tjLexSEl9M9WzM/sf1Gc/x7ZQfaojf6p66l1sAg30QBug"
+    "8fI3jibRJK5ekXgYs0uhNpuPLGv/2Hg8WlDFbqmnZCXmZKoRQiyLmrw7Yl7T1L0qajpp+rxmkGYoZrGI+Sk2sK0Kd19IDhd7OaxJRjlaMJe8j6"
+    "bmIc3gGCSTtgRTcSu9x0w+ZprRbSaNmVyKSWMmwUz6Ekw6Mz1ipgAznTZtJp2Z3IpJVzG1aeRZBkAr9Dd8cODAgQMHDhw4cLCiEHwYBR/gDHUE"
+    "l4c+t/quM0dXwflM8t/iANL0G6GXyr1IUZnBaFnrZz1MYXOJZY6xvxdKHCTvGQyhj+MYKnv90suZKP0/yx4Y/HcpVK7/QjlxrrD/XzBk5c0="
+)
+
+
+def test_a_table_of_old_excel_is_read(read: Load) -> None:
+    frame, form = read(zlib.decompress(base64.b64decode(XLS)), "t.xls")
+    assert frame["日付"].tolist() == [pd.Timestamp(2024, 1, day) for day in (1, 2, 3)]
+    assert frame[["count", "price"]].to_numpy().tolist() == [[1, 1.5], [2, 2.5], [3, 3.5]]
+    assert frame["region"].tolist() == ["東京", "007", "大阪"]
+    assert frame["y"].tolist() == ["False", "True", "False"]
+    assert form == reading.Format("Excel", "")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"<html><body><table><tr><td>1</td></tr></table></body></html>", "it is text, whatever its name says"),
+        (b"a\tb\n1\t2\n", "it is text, whatever its name says"),
+        (b"\xd0\xcf\x11\xe0" + bytes(600) + "EncryptedPackage".encode("utf-16-le"), "protected by a password"),
+    ],
+)
+@pytest.mark.parametrize("name", ["t.xls", "t.xlsx"])
+def test_what_is_no_excel_table_is_called_what_it_is(read: Load, name: str, content: bytes, why: str) -> None:
+    with pytest.raises(DataError, match=rf"data\.path=.* cannot be read as an Excel table: .*{why}"):
+        read(content, name)
 
 
 @pytest.mark.parametrize("name", ["t.xlsx", "t.parquet", "t.csv.gz"])

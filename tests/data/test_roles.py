@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
 from adaptact import config
-from adaptact.data import Prepared, load
+from adaptact.data import Prepared, load, reading
+from adaptact.data.cells import texts
 from adaptact.data.preparation import TablePreparation
 from adaptact.data.roles import Column, Roles, as_roles, calendar, date_format, dates, infer_roles
 from adaptact.errors import DataError
@@ -253,3 +258,90 @@ def test_numbers_stay_as_wide_as_they_are_and_their_frame_is_used_up() -> None:
     assert found["t"].isna().tolist() == [False, True, True]
     assert frame.columns.empty
     pd.testing.assert_frame_equal(as_roles(found.copy(), roles), found)
+
+
+# --- whole numbers that float64 cannot tell apart ------------------------------------------------------------------
+
+FIRST = 202511280000000000
+
+
+def long_numbers(distinct: int) -> list[str]:
+    return [str(FIRST + i % distinct) for i in range(ROWS)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "role"),
+    [
+        (long_numbers(ROWS), "identifier"),
+        ([f"{FIRST + i:,}" for i in range(ROWS)], "identifier"),
+        ([f"{FIRST + i}.0" for i in range(ROWS)], "identifier"),
+        ([f"-{FIRST + i}" if i % 9 else "" for i in range(ROWS)], "identifier"),
+        ([f"{FIRST + i}" if i % 9 else "unknown" for i in range(ROWS)], "identifier"),
+        ([str(10**16 + 7919 * i) for i in range(ROWS)], "identifier"),  # half of them are exact
+        (long_numbers(5), "categorical"),
+        (long_numbers(90), "categorical"),
+        ([str(FIRST + i % 3) if i % 4 == 0 else str(i % 7) for i in range(ROWS)], "categorical"),
+        ([str((i % 50) * 10**17) for i in range(ROWS)], "numeric"),  # exact
+        ([f"{i + 1}e17" for i in range(ROWS)], "numeric"),
+        ([f"0.{FIRST + i}" for i in range(ROWS)], "numeric"),
+        ([str(i % 7) if i else "12345678901234567891" for i in range(ROWS)], "numeric"),  # one slip of the keyboard
+        ([str(2**53 - i) for i in range(ROWS)], "numeric"),
+    ],
+)
+def test_numbers_that_would_lose_digits_are_identifiers_or_categories(
+    tmp_path: Path, cells: list[str], role: str
+) -> None:
+    column = role_of(tmp_path, cells)
+    assert column.role == role
+    if role != "numeric":
+        assert "has whole numbers of 16 digits or more" in column.note
+        assert ("data.categorical=[...]" if role == "identifier" else "data.drop=[...]") in column.note
+
+
+def test_no_digit_of_a_category_is_lost(tmp_path: Path) -> None:
+    data = load(options_for(tmp_path, table(列=long_numbers(5))))
+    assert isinstance(data.preparation, TablePreparation)
+    assert data.preparation.cardinalities == [5 + 1]
+    assert data.preparation.profile["列"]["categories"].keys() == {str(FIRST + i) for i in range(5)}
+
+
+def test_who_wants_them_as_numbers_is_told_what_is_lost(tmp_path: Path) -> None:
+    column = role_of(tmp_path, long_numbers(ROWS), numeric=["列"])
+    assert column.role == "numeric"
+    assert re.search(r"120 different values become \d; leave it out of data\.numeric", column.note)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [FIRST + i for i in range(ROWS)],
+        [FIRST + i if i % 9 else None for i in range(ROWS)],
+        [Decimal(FIRST + i) for i in range(ROWS)],
+        [2**63 + 1 + i for i in range(ROWS)],
+    ],
+    ids=["int64", "with blanks", "decimal", "uint64"],
+)
+def test_numbers_of_parquet_keep_their_digits(tmp_path: Path, cells: list[Any]) -> None:
+    kinds = {"int64": pa.int64(), "Decimal": pa.decimal128(20, 0)}
+    kind = kinds["Decimal"] if isinstance(cells[0], Decimal) else pa.uint64() if cells[0] == 2**63 + 1 else pa.int64()
+    frame = table()
+    columns = {"x": frame["x"].tolist(), "列": pa.array(cells, kind), "y": frame["y"].tolist()}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    options = config.Table(name="table", path=str(tmp_path / "t.parquet"), target="y")
+    for rows in (None, 50):
+        pieces = [piece for piece, _ in reading.chunks(options.path, options, rows=rows)]
+        read = pd.concat([texts(piece["列"]) for piece in pieces], ignore_index=True)
+        assert [None if pd.isna(cell) else cell for cell in read] == [None if c is None else str(c) for c in cells]
+    assert roles_of(load(options)) == {"x": "numeric", "列": "identifier"}
+
+
+def test_numbers_of_which_excel_has_lost_digits_are_said(tmp_path: Path) -> None:
+    table(列=[FIRST + 1000 * i for i in range(ROWS)], code=[str(FIRST + i) for i in range(ROWS)]).to_excel(
+        tmp_path / "t.xlsx", index=False
+    )
+    data = load(config.Table(name="table", path=str(tmp_path / "t.xlsx"), target="y"))
+    assert isinstance(data.preparation, TablePreparation)
+    assert "of which Excel keeps 15" in data.preparation.roles["列"].note
+    assert data.preparation.roles["code"].role == "identifier"  # text, as the message advises
+    assert "Excel" not in data.preparation.roles["code"].note
+    assert any("of which Excel keeps 15" in note for note in data.notes)

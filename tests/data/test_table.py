@@ -72,7 +72,9 @@ def preparation_of(data: Prepared) -> TablePreparation:
 
 
 def parse(raw: bytes, path: str, known: str = "churn") -> pd.DataFrame:
-    pieces = list(reading.text(lambda: io.BytesIO(raw), path, config.Table(name="table", path=path), {known}))
+    pieces = list(
+        reading.text(lambda separator="": io.BytesIO(raw), path, config.Table(name="table", path=path), {known})
+    )
     return reading.clean(pd.concat([frame for frame, _ in pieces], ignore_index=True), MISSING)
 
 

@@ -62,3 +62,28 @@ def test_labels_of_numbers_and_truths_are_as_one_would_have_typed_them() -> None
     ]:
         found = targets.one_spelling(pd.Series(cells), ".")
         assert targets.find_labels(found, OPTIONS, ".") == labels
+
+
+FIRST = 202511280000000000
+
+
+def test_codes_of_18_digits_stay_as_many_classes_as_they_are() -> None:
+    target = pd.Series([str(FIRST + i % 30) for i in range(300)], name="y")
+    assert targets.one_spelling(target, ".").tolist() == target.tolist()
+    assert targets.infer_task(target, OPTIONS, ".") == "classification"
+    labels = targets.find_labels(target, OPTIONS, ".")
+    assert labels == [str(FIRST + i) for i in range(30)]
+    assert targets.encode(target, labels, ".", "t.csv").tolist() == [i % 30 for i in range(300)]
+    with pytest.raises(DataError, match=f"a label '{FIRST + 31}' that the training table has not"):
+        targets.encode(pd.Series([str(FIRST + 31)], name="y"), labels, ".", "new.csv")
+
+
+def test_short_numbers_beside_codes_of_18_digits_are_still_one_label_however_they_are_spelled() -> None:
+    target = pd.Series(["1", "1.0", str(FIRST), str(FIRST + 1)])
+    assert targets.one_spelling(target, ".").tolist() == ["1", "1", str(FIRST), str(FIRST + 1)]
+
+
+def test_a_target_of_identifiers_is_refused_with_the_way_out() -> None:
+    target = pd.Series([str(FIRST + i) for i in range(300)], name="y")
+    with pytest.raises(DataError, match=r"look like identifiers; name another column, or type data\.task=regression"):
+        targets.find_labels(target, OPTIONS, ".")

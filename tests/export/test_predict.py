@@ -1,5 +1,6 @@
 """A run folder scores new rows: the same answers as in training, every row once, odd rows counted, nothing lost."""
 
+import gzip
 import shutil
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,23 @@ def test_a_missing_column_is_refused_by_its_name_and_nothing_is_written(run: Tab
     with pytest.raises(DataError, match=r"'b\.c'"):
         score(run, cases(20).drop(columns="b.c"), tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["new.csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "key"),
+    [
+        ("wide.csv", b",".join(b"c%d" % i for i in range(30_000)) + b"\n1\n", "max_columns"),
+        ("long.csv", b"a,b\n1,2\n" + b"x" * 5_000_000, "max_cell"),
+        ("bomb.csv.gz", gzip.compress(b"a,b\n") + gzip.compress(b"1,2\n" * (1 << 18)) * 300, "max_ratio"),
+    ],
+)
+def test_a_file_beyond_a_limit_is_refused_and_nothing_is_written(
+    run: TableRun, tmp_path: Path, name: str, content: bytes, key: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=rf"input=.*{name}.* data\.{key}=\d+.*train with data\.{key}="):
+        predict_file(run, str(tmp_path / name), tmp_path / "out.csv")
+    assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
 def test_a_column_of_another_type_is_refused_by_its_name(run: TableRun, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from adaptact.errors import ConfigError, DataError, UserError
 from adaptact.export.predict_images import ImageRun, is_image_run, predict_pictures
 from adaptact.jobs import predict
 from adaptact.training.run import train
-from pictures import write_folder
+from pictures import png, write_folder
 
 
 @pytest.fixture(scope="module")
@@ -77,16 +77,18 @@ def test_an_unreadable_picture_has_an_empty_row_and_is_named(
         shutil.copy(root / "赤い丸" / name, folder / name)
     content = (root / "赤い丸" / "002.png").read_bytes()
     (folder / "0005.png").write_bytes(content[:100])
+    (folder / "bomb.png").write_bytes(png(20_000, 20_000))
     tally = predict_pictures(ImageRun.load(run), str(folder), tmp_path / f"out{ending}")
     found = pd.read_csv(tmp_path / "out.csv") if ending == ".csv" else pd.read_parquet(tmp_path / "out.parquet")
-    assert found["path"].tolist() == ["000.png", "0005.png", "001.png"]
+    assert found["path"].tolist() == ["000.png", "0005.png", "001.png", "bomb.png"]
     bad = found.iloc[1]
     assert bad[["probability 赤い丸", "probability 青い丸"]].isna().all()
     assert all(cell == "" or pd.isna(cell) for cell in bad[["prediction", "decision"]])
     assert found.iloc[[0, 2]]["probability 赤い丸"].notna().all()
     (warning,) = tally.warnings()
-    assert "1 of 3" in warning
+    assert "2 of 4" in warning
     assert "0005.png" in warning
+    assert "bomb.png (more than 89,478,485 pixels; make it smaller)" in warning
 
 
 def test_a_table_of_paths_is_answered_in_its_order(trained: tuple[Path, Path], tmp_path: Path) -> None:

@@ -2,9 +2,6 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ import pytest
 
 from adaptact.errors import UserError
 from adaptact.jobs import backtest as job
+from commands import command
 
 
 def turning(path: Path, rows: int = 1200, *, turn: float = 2.5) -> Path:
@@ -31,9 +29,7 @@ def turning(path: Path, rows: int = 1200, *, turn: float = 2.5) -> Path:
 
 
 def backtest(folder: Path, *words: str) -> tuple[Path, dict[str, Any]]:
-    environment = {k: v for k, v in os.environ.items() if k != "MAKEFLAGS"}
-    command = [sys.executable, "-m", "adaptact", "backtest", *words, f"output_dir={folder}"]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    result = command("backtest", *words, f"output_dir={folder}")
     assert result.returncode == 0, result.stderr
     found = Path(result.stdout.splitlines()[-1])
     return found, json.loads((found / "backtest.json").read_text(encoding="utf-8"))

@@ -2,11 +2,9 @@
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +14,49 @@ import pytest
 from adaptact.compare.analysis import SCHEMA_FILE
 from adaptact.errors import UserError
 from adaptact.jobs import compare as job
+from commands import Done, command, environment, start
 from conftest import REPOSITORY
 
 SHORT = ["data=wine", "seeds=3", "trainer.max_epochs=3", "compare.cost=[]"]
 
 
-def command(folder: Path, *words: str) -> list[str]:
-    return [sys.executable, "-m", "adaptact", "compare", *words, f"output_dir={folder}"]
+def compare(folder: Path, *words: str, **more: str) -> Done:
+    return command("compare", *words, f"output_dir={folder}", **more)
 
 
-def compare(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if k != "MAKEFLAGS"}
+SIGNALLED = """
+import os, sys
+from adaptact.__main__ import main
+from adaptact.compare import executor
+
+number, left, execute = int(sys.argv[1]), int(sys.argv[2]), executor.execute
+
+
+def signalled(work, tasks, report, **options):
+    def reported(*result):
+        global left
+        report(*result)
+        left -= 1
+        if left == 0:
+            os.killpg(0, number)  # as a terminal does: to all of its processes
+
+    execute(work, tasks, reported, **options)
+
+
+executor.execute = signalled
+sys.exit(main(sys.argv[3:]))
+"""
+
+
+def signalled(number: signal.Signals, runs: int, folder: Path, *words: str) -> Done:
+    """A comparison in a process of its own that gets a signal as soon as it has heard of so many runs."""
+    real = [sys.executable, "-c", SIGNALLED, str(int(number)), str(runs), "compare", *words, f"output_dir={folder}"]
     return subprocess.run(
-        command(folder, *words), env=environment, capture_output=True, text=True, timeout=300, check=False
+        real, env=environment(), capture_output=True, text=True, start_new_session=True, timeout=600, check=False
     )
 
 
-def report_of(result: subprocess.CompletedProcess[str]) -> tuple[Path, dict[str, Any]]:
+def report_of(result: Done) -> tuple[Path, dict[str, Any]]:
     assert result.returncode == 0, result.stderr
     folder = Path(result.stdout.splitlines()[-1])
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
@@ -169,10 +193,7 @@ def test_an_arm_that_fails_or_diverges_is_reported_and_takes_no_other_down(tmp_p
         "name: mine\nkind: custom\ntarget: my_package.Broken\n", encoding="utf-8"
     )
     words = ["--config-dir", str(tmp_path / "conf"), "trust=my_package", "activations=gelu,mine", *SHORT]
-    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
-    result = subprocess.run(
-        command(tmp_path / "out", *words), env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
+    result = compare(tmp_path / "out", *words, PYTHONPATH=str(tmp_path))
     _, report = report_of(result)
     assert "Traceback" not in result.stderr
     (candidate,) = report["candidates"]
@@ -222,18 +243,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_a_comparison_that_was_killed_goes_on_and_ends_as_one_that_was_not(
     tmp_path: Path, whole: dict[str, Any]
 ) -> None:
-    words = WHOLE
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        command(tmp_path / "cut", *words), env=environment, stderr=subprocess.DEVNULL, start_new_session=True
-    ) as process:
-        deadline = time.monotonic() + 120
-        while len(trained(tmp_path / "cut" / "c")) < 5 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGKILL)
+    cut = signalled(signal.SIGKILL, 5, tmp_path / "cut", *WHOLE)
+    assert cut.returncode == -signal.SIGKILL, cut.stderr
     before = trained(tmp_path / "cut" / "c")
     assert 5 <= len(before) < 3 * 5
-    folder, report = report_of(compare(tmp_path / "cut", *words))
+    folder, report = report_of(compare(tmp_path / "cut", *WHOLE))
     after = trained(folder)
     assert len(after) == 3 * 5
     kept = [name for name in before if before[name] == after[name]]
@@ -242,10 +256,13 @@ def test_a_comparison_that_was_killed_goes_on_and_ends_as_one_that_was_not(
 
 
 @pytest.mark.slow
-def test_on_a_local_ray_cluster_the_numbers_are_the_same(tmp_path: Path, whole: dict[str, Any]) -> None:
+def test_on_a_local_ray_cluster_the_numbers_are_the_same(tmp_path: Path) -> None:
     pytest.importorskip("ray")
-    _, there = report_of(compare(tmp_path, *WHOLE, "compare.backend=ray", "compare.workers=2"))
-    assert comparable(there) == whole
+    words = ["activations=gelu,sgblend", "name=c", *SHORT, "seeds=2"]
+    _, here = report_of(compare(tmp_path / "here", *words))
+    words += ["compare.backend=ray", "compare.workers=2", f"output_dir={tmp_path / 'there'}"]
+    _, there = report_of(start("compare", *words))  # ray's processes end with it
+    assert comparable(there) == comparable(here)
 
 
 @pytest.mark.slow
@@ -255,8 +272,8 @@ def test_the_same_activation_twice_is_no_find(tmp_path: Path) -> None:
             tmp_path,
             "activations=gelu,gelu",
             "data=breast_cancer",
-            "seeds=6",
-            "trainer.max_epochs=15",
+            "seeds=4",
+            "trainer.max_epochs=8",
             "compare.cost=[]",
         )
     )
@@ -268,15 +285,7 @@ def test_the_same_activation_twice_is_no_find(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_ctrl_c_ends_it_with_one_word_and_keeps_what_is_done(tmp_path: Path) -> None:
-    words = ["activations=gelu,silu", "name=c", *SHORT, "trainer.max_epochs=60", "seeds=8"]
-    with subprocess.Popen(
-        command(tmp_path, *words), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
-    ) as process:
-        deadline = time.monotonic() + 120
-        while len(trained(tmp_path / "c")) < 2 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of its processes
-        _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Traceback" not in stderr
-    assert len(trained(tmp_path / "c")) >= 2
+    done = signalled(signal.SIGINT, 2, tmp_path, "activations=gelu,silu", "name=c", *SHORT)
+    assert done.returncode == 130, done.stderr
+    assert "Traceback" not in done.stderr
+    assert 2 <= len(trained(tmp_path / "c")) < 6

@@ -1,11 +1,8 @@
-"""A folder of pictures through the real command lines: check-data, train, predict, compare."""
+"""A folder of pictures through the command lines: check-data, train, predict, compare."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
@@ -14,21 +11,18 @@ import pytest
 
 from adaptact import records
 from adaptact.compare.analysis import SCHEMA_FILE
+from commands import Done, command
 from pictures import write_folder
 
 
-def adaptact(folder: Path, *words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if k != "MAKEFLAGS"} | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "adaptact", *words]
-    result = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
+def adaptact(folder: Path, *words: str, status: int = 0) -> Done:
+    result = command(*words, folder=folder)
     assert result.returncode == status, result.stderr
     assert "Traceback" not in result.stderr
     return result
 
 
-def last_line(result: subprocess.CompletedProcess[str]) -> Path:
+def last_line(result: Done) -> Path:
     return Path(result.stdout.splitlines()[-1])
 
 

@@ -1,4 +1,4 @@
-"""``inspect`` and networks from elsewhere through the real command line."""
+"""``inspect`` and networks from elsewhere through the command line."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from test_train_job import adaptact, record_of, run_folder  # type: ignore[import-not-found]
+from test_train_job import record_of, run_folder  # type: ignore[import-not-found]
 from torch import nn
 
 from adaptact import config
 from adaptact.errors import ConfigError
 from adaptact.layouts import Tokens
 from adaptact.training.inspection import inspect, usual_inputs
+from commands import command
 
 OWN = """
 import torch
@@ -83,7 +84,7 @@ def test_usual_inputs_are_what_a_network_reads() -> None:
 
 def test_somebody_elses_network_is_looked_into(package: Path) -> None:
     words = ["model=custom", "model.target=my_package.build", "trust=my_package", "data=wine", "model.width=7"]
-    result = adaptact(["inspect", *words], package)
+    result = command("inspect", *words, folder=package)
     assert result.returncode == 0, result.stderr
     for part in (
         "act",
@@ -102,13 +103,13 @@ def test_somebody_elses_network_is_looked_into(package: Path) -> None:
 @pytest.mark.slow
 def test_somebody_elses_network_is_trained_resumed_and_scores(package: Path) -> None:
     words = ["model=custom", "model.target=my_package.build", "trust=my_package", "data=wine", "logger=none"]
-    folder = run_folder(adaptact(["train", *words, "trainer.max_epochs=1", f"output_dir={package}/ran"], package))
+    folder = run_folder(command("train", *words, "trainer.max_epochs=1", f"output_dir={package}/ran", folder=package))
     assert record_of(folder)["model"]["sites"] == 1
     more = ["train", f"resume={folder}", "trainer.max_epochs=2"]
-    refused = adaptact(more, package)
+    refused = command(*more, folder=package)
     assert refused.returncode == 2
     assert "trust=my_package" in refused.stderr
-    run_folder(adaptact([*more, "trust=my_package"], package))
+    run_folder(command(*more, "trust=my_package", folder=package))
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_somebody_elses_network_is_trained_resumed_and_scores(package: Path) -> 
     ],
 )
 def test_a_network_that_cannot_be_built_is_one_message(package: Path, words: list[str], message: str) -> None:
-    result = adaptact(["inspect", "model=custom", "data=wine", *words], package)
+    result = command("inspect", "model=custom", "data=wine", *words, folder=package)
     assert result.returncode == 2
     assert message in result.stderr
     assert "Traceback" not in result.stderr
@@ -138,12 +139,12 @@ def test_a_checkpoint_is_fine_tuned_and_the_run_stands_alone(tmp_path: Path) -> 
     transformers.AutoModelForImageClassification.from_config(made).save_pretrained(checkpoint)
     words = ["model=vit", f"model.pretrained={checkpoint}", "experiment=finetune_activations", "logger=none"]
     words += ["trainer.max_epochs=1", f"output_dir={tmp_path}/ran"]
-    folder = run_folder(adaptact(["train", *words], tmp_path))
+    folder = run_folder(command("train", *words, folder=tmp_path))
     assert record_of(folder)["model"]["name"] == "vit"
     written = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["model"]
     assert written["pretrained"] == str(checkpoint)
     assert written["config"]["hidden_size"] == 16
     checkpoint.rename(tmp_path / "gone")
-    again = run_folder(adaptact(["train", f"resume={folder}", "trainer.max_epochs=2"], tmp_path))
+    again = run_folder(command("train", f"resume={folder}", "trainer.max_epochs=2", folder=tmp_path))
     assert len((again / "metrics.csv").read_text().splitlines()) == 3
     assert json.loads((again / "result.json").read_text())["status"] == "finished"

@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from adaptact.records import Record
 from adaptact.rollout.monitoring import Batch, calibration
 from adaptact.rollout.rows import Outcomes
 from adaptact.training.run import train
+from commands import Done, command
 
 PAIRS = [("NG", "OK"), ("不良", "良"), ("不合格", "合格"), ("fail", "pass"), ("defect", "ok")]
 
@@ -183,9 +182,8 @@ def test_the_line_stands_at_the_top_of_every_command(tmp_path: Path) -> None:
     path = sheet(tmp_path, "NG", "OK")
     line = "to be found: NG (33 % of the rows); data.positive=OK for the other"
 
-    def run(job: str, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "adaptact", job, *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    def run(job: str, *words: str) -> Done:
+        done = command(job, *words)
         assert done.returncode == 0, done.stderr
         return done
 

@@ -1,11 +1,8 @@
-"""shadow, abtest and monitor through the real command line: exit codes, files, messages."""
+"""shadow, abtest and monitor through the command line: exit codes, files, messages."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from commands import Done, command
 from pictures import write_folder
 from texts import messages
 
 SMALL = ["model.widths=[16]", "trainer.max_epochs=4", "data.batch_size=32", "logger=none", "references=false"]
 
 
-def adaptact(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if k != "MAKEFLAGS"}
-    command = [sys.executable, "-m", "adaptact", *words]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+def adaptact(*words: str, code: int = 0) -> Done:
+    done = command(*words)
     assert done.returncode == code, done.stderr + done.stdout
     assert "Traceback" not in done.stderr
     return done
@@ -55,7 +51,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     return made[0], made[1]
 
 
-def last(done: subprocess.CompletedProcess[str]) -> Path:
+def last(done: Done) -> Path:
     return Path(done.stdout.splitlines()[-1])
 
 
@@ -216,9 +212,9 @@ def test_monitor_knows_from_a_backtest_what_waiting_costs(tmp_path: Path) -> Non
     frame["late"] = np.where(lean > 0, "yes", "no")
     frame[:1200].to_csv(tmp_path / "past.csv", index=False)
     data = ["data=table", f"data.path={tmp_path / 'past.csv'}", "data.target=late", "data.time=day", *SMALL]
-    data = [*[word for word in data if "max_epochs" not in word], "trainer.max_epochs=12", "optimizer.lr=0.01"]
+    data = [*[word for word in data if "max_epochs" not in word], "trainer.max_epochs=8", "optimizer.lr=0.02"]
     value = ["value.cost_fp=10", "value.cost_fn=20", "value.decisions_per_year=1e5", "value.retraining_cost=500"]
-    words = ["activations=sgblend", "seeds=2", "windows=8", f"output_dir={tmp_path / 'back'}", *value, *data]
+    words = ["activations=sgblend", "seeds=1", "windows=5", f"output_dir={tmp_path / 'back'}", *value, *data]
     tested = last(adaptact("backtest", *(word for word in words if not word.startswith("references"))))
     run = last(adaptact("train", *data, "activation=sgblend", f"output_dir={tmp_path / 'train'}"))
     out = [f"run={run}", f"output_dir={tmp_path / 'watched'}", f"backtest={tested}"]

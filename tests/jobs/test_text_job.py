@@ -1,11 +1,8 @@
-"""Texts through the real command line: checked, trained on, scored, compared, reported."""
+"""Texts through the command line: checked, trained on, scored, compared, reported."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
@@ -15,22 +12,15 @@ import pytest
 pytest.importorskip("tokenizers")
 
 from adaptact.compare.analysis import SCHEMA_FILE
+from commands import Done, command
 from texts import messages, write_folder
 
 SMALL = ["model.width=16", "model.n_blocks=1", "data.batch_size=16", "data.vocabulary=400", "logger=none"]
 SMALL += ["trainer.max_epochs=2", "optimizer.lr=3e-3"]
 
 
-def adaptact(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if k != "MAKEFLAGS"}
-    done = subprocess.run(
-        [sys.executable, "-m", "adaptact", *words],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+def adaptact(*words: str, code: int = 0) -> Done:
+    done = command(*words)
     assert done.returncode == code, done.stderr
     return done
 

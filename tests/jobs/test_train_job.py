@@ -1,7 +1,6 @@
-"""``train`` through its real command line."""
+"""``train`` through its command line."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 from adaptact import records
+from commands import Done, command, environment
 
 OWN_MODULE = """
 import torch
@@ -34,15 +34,7 @@ slope: 0.2
 """
 
 
-def adaptact(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if k != "MAKEFLAGS"} | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "adaptact", *words]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
-
-
-def run_folder(result: subprocess.CompletedProcess[str]) -> Path:
+def run_folder(result: Done) -> Path:
     """The last line on stdout, plain and unwrapped."""
     assert result.returncode == 0, result.stderr
     folder = Path(result.stdout.splitlines()[-1])
@@ -67,7 +59,7 @@ def test_a_table_of_ones_own_with_japanese_names(tmp_path: Path) -> None:
     out = tmp_path / "out folder"
     words = ["data=table", "data.path=検査 結果,2025(1).csv", "data.target=結果", "data.drop=[顧客ID]"]
     short = ["trainer.max_epochs=4", "optimizer.lr=3e-3", f"output_dir={out}"]
-    folder = run_folder(adaptact(["train", *words, *short], tmp_path))
+    folder = run_folder(command("train", *words, *short, folder=tmp_path))
     assert folder.parent == out
     record = record_of(folder)
     assert record["metrics"]["test"]["auroc"] > 0.9
@@ -83,11 +75,11 @@ def test_a_module_of_ones_own_is_a_file_of_five_lines(tmp_path: Path) -> None:
     (tmp_path / "conf" / "activation" / "mine.yaml").write_text(OWN_FILE, encoding="utf-8")
     words = ["train", "--config-dir", "conf", "activation=mine", "data=wine", "trainer.max_epochs=1", "output_dir=runs"]
     words[-1] = f"output_dir={tmp_path / 'runs'}"
-    refused = adaptact(words, tmp_path)
+    refused = command(*words, folder=tmp_path)
     assert refused.returncode == 2
     assert "trust=my_package" in refused.stderr
     assert not (tmp_path / "runs").exists()
-    record = record_of(run_folder(adaptact([*words, "trust=my_package"], tmp_path)))
+    record = record_of(run_folder(command(*words, "trust=my_package", folder=tmp_path)))
     assert record["activation"] == "mine"
     assert record["layers"][0]["kind"] == "Bent"
     assert record["layers"][0]["slope"] != pytest.approx(0.2, abs=1e-7)  # an activation parameter like any other
@@ -95,9 +87,8 @@ def test_a_module_of_ones_own_is_a_file_of_five_lines(tmp_path: Path) -> None:
 
 def test_two_runs_started_at_once_do_not_share_a_folder(tmp_path: Path) -> None:
     words = ["train", "data=wine", "trainer.max_epochs=1", "logger=none", f"output_dir={tmp_path}"]
-    command = [sys.executable, "-m", "adaptact", *words]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    real = [sys.executable, "-m", "adaptact", *words]
+    both = [subprocess.Popen(real, env=environment(), stdout=subprocess.PIPE, text=True) for _ in range(2)]
     folders = [process.communicate(timeout=120)[0].splitlines()[-1] for process in both]
     assert len(set(folders)) == 2
     metrics = [record_of(Path(folder))["metrics"] for folder in folders]
@@ -122,7 +113,7 @@ def test_what_a_person_can_get_wrong_is_one_message_and_exit_code_2(
     tmp_path: Path, words: list[str], expected: str
 ) -> None:
     out = tmp_path / "out"
-    result = adaptact(["train", *words, f"output_dir={out}"], tmp_path)
+    result = command("train", *words, f"output_dir={out}", folder=tmp_path)
     assert result.returncode == 2
     assert expected in result.stderr
     assert "Traceback" not in result.stderr
@@ -131,6 +122,6 @@ def test_what_a_person_can_get_wrong_is_one_message_and_exit_code_2(
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
-    result = adaptact(["train", "data=table", "data.path=none.csv", "data.target=y", "debug=true"], tmp_path)
+    result = command("train", "data=table", "data.path=none.csv", "data.target=y", "debug=true", folder=tmp_path)
     assert result.returncode == 2
     assert "Traceback" in result.stderr

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from commands import command
 from wrong_inputs import CASES, Wrong, answer, prepare
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.words)
 def test_a_wrong_input_is_one_message_and_nothing_is_written(tmp_path: Path, case: Wrong) -> None:
     prepare(tmp_path)
     before = sorted(tmp_path.iterdir())
-    code, message, _, stdout = answer(case, tmp_path)
+    code, message, _, stdout = answer(case, tmp_path, command)
     assert code == 2
     assert case.expected in message
     assert message.startswith("error: ")

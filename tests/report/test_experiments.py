@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from adaptact.records import Record
 from adaptact.report import experiments
 from adaptact.report.runs import Run, flat, varied
 from adaptact.training import checkpoints
-from jobs.test_train_job import adaptact
+from commands import Done, command
 
 NORMS = {"network.10": 4.0, "network.2": 0.5, "network.1": 99.0}  # by layer, as state_dict has them: 2, 1 (a norm), 10
 
@@ -178,7 +177,7 @@ def test_the_table_has_a_row_per_run_with_what_came_out(tmp_path: Path) -> None:
     assert rows[2]["reason"] == "no"
 
 
-def result_of(process: subprocess.CompletedProcess[str]) -> list[dict[str, str]]:
+def result_of(process: Done) -> list[dict[str, str]]:
     folder = Path(process.stdout.splitlines()[-1])
     (table,) = folder.glob("*.csv")
     assert table.with_suffix(".png").is_file()
@@ -189,7 +188,7 @@ def result_of(process: subprocess.CompletedProcess[str]) -> list[dict[str, str]]
 def test_a_small_depth_experiment_with_a_run_that_diverges_and_one_that_cannot_be(tmp_path: Path) -> None:
     grid = ["experiment=depth", "model=mlp", "model.norm=none", "model.depth=1,2,3", "activation=gelu,sgblend"]
     short = ["trainer.max_epochs=1", "max_nonfinite_steps=2", "optimizer.lr=1e-3,1e30", "optimizer.warmup_epochs=0"]
-    process = adaptact(["train", *grid, *short, f"output_dir={tmp_path / 'runs'}"], tmp_path)
+    process = command("train", *grid, *short, f"output_dir={tmp_path / 'runs'}", folder=tmp_path)
     assert process.returncode == 2  # depth 1 is below the number of widths
     assert process.stderr.count("model.depth 1 is less than") == 1
     rows = result_of(process)
@@ -207,7 +206,7 @@ def test_a_small_depth_experiment_with_a_run_that_diverges_and_one_that_cannot_b
 @pytest.mark.slow
 def test_a_small_sensitivity_experiment(tmp_path: Path) -> None:
     grid = ["experiment=sensitivity", "activation.alpha=0.2,0.8", "activation.beta=1", "trainer.max_epochs=1"]
-    process = adaptact(["train", *grid, "data=wine", f"output_dir={tmp_path / 'runs'}"], tmp_path)
+    process = command("train", *grid, "data=wine", f"output_dir={tmp_path / 'runs'}", folder=tmp_path)
     assert process.returncode == 0, process.stderr
     rows = result_of(process)
     keys = ("activation_penalty", "optimizer.activation_lr_scale", "activation.alpha")

@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -120,6 +121,14 @@ def test_a_batch_is_counted_once_and_outcomes_may_come_later(tmp_path: Path) -> 
     add(tmp_path, "one", quality=quality, outcomes=50)
     assert history.place(tmp_path, "one").outcomes == 50
     assert logged(tmp_path / "tensorboard") == scalars
+
+
+@pytest.mark.parametrize("killed_in", ["adaptact.rollout.history._scalars", "adaptact.files.write_bytes"])
+def test_a_batch_whose_row_was_not_written_is_begun_again_with_its_scalars(tmp_path: Path, killed_in: str) -> None:
+    with mock.patch(killed_in, side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        add(tmp_path, "one")
+    assert add(tmp_path, "one")[0] == history.Entry(1, False, tmp_path / "batch0001")
+    assert all(point == (1, pytest.approx(0.1)) for point in logged(tmp_path / "tensorboard")["psi/a"])
 
 
 def logged(folder: Path) -> dict[str, list[tuple[int, float]]]:

@@ -3,11 +3,10 @@
 import csv
 import itertools
 import json
-import multiprocessing
 import os
 import pickle
 import signal
-import time
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,8 @@ from adaptact.callbacks.stability import StabilityMonitor
 from adaptact.errors import ConfigError, UserError
 from adaptact.training.checkpoints import AtomicCheckpointIO, load_checkpoint
 from adaptact.training.run import train
+from commands import in_a_child
+from conftest import small_config
 
 Make = Callable[..., config.Config]
 EPOCHS = 5
@@ -40,26 +41,24 @@ RUN = {
 }
 
 
-# Forked from a process of its own, which has imported everything and has no threads: no imports to wait for, and no
-# lock is inherited that a thread of the test process holds (joblib's, for one).
-CLEAN = multiprocessing.get_context("forkserver")
-CLEAN.set_forkserver_preload(["adaptact.training.run"])
+def run(settings: config.Config) -> None:
+    train(settings, quiet=True)
 
 
-def train_in_a_child(settings: config.Config, kill_after: float | None = None) -> int:
-    """Train in a process of its own; the signal that ended it, or 0."""
-    child = CLEAN.Process(target=train, args=(settings,), kwargs={"quiet": True})
-    child.start()
-    if kill_after is not None:
-        time.sleep(kill_after)
-        child.kill()
-    child.join(120)
-    assert child.exitcode is not None
-    assert child.exitcode <= 0
-    return -child.exitcode
+def run_until_step(settings: config.Config, step: int) -> None:
+    """Train and kill this process at the end of a step."""
+    ended = StabilityMonitor.on_train_batch_end
+
+    def end_and_die(self: StabilityMonitor, trainer: L.Trainer, *args: Any) -> None:
+        ended(self, trainer, *args)
+        if trainer.global_step == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    StabilityMonitor.on_train_batch_end = end_and_die  # type: ignore[method-assign]
+    run(settings)
 
 
-def train_until_checkpoint(settings: config.Config, number: int) -> None:
+def run_until_checkpoint(settings: config.Config, number: int) -> None:
     """Train and kill this process as soon as its ``number``-th checkpoint is on the disk."""
     save, seen = AtomicCheckpointIO.save_checkpoint, itertools.count(1)
 
@@ -69,11 +68,25 @@ def train_until_checkpoint(settings: config.Config, number: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     AtomicCheckpointIO.save_checkpoint = save_and_die  # type: ignore[method-assign]
-    train(settings, quiet=True)
+    run(settings)
+
+
+def run_until_call(settings: config.Config, number: int, counted: Path) -> None:
+    """Train and kill this process at its ``number``-th call of a function; write how many there were where it ends."""
+    seen = itertools.count(1)
+
+    def count(*_: object) -> None:
+        if next(seen) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.setprofile(count)
+    run(settings)
+    sys.setprofile(None)
+    counted.write_text(str(next(seen)), encoding="utf-8")
 
 
 def folder_of(settings: config.Config) -> Path | None:
-    return next(iter(sorted(Path(settings.output_dir).glob("*"))), None)
+    return next(Path(settings.output_dir).glob("*"), None)
 
 
 def resume(folder: Path, *words: str) -> tuple[records.Record, Path]:
@@ -103,64 +116,65 @@ def assert_same_run(folder: Path, reference: Path) -> None:
     assert curves[0] == curves[1]
 
 
-@pytest.fixture
-def reference(make_config: Make, tmp_path: Path) -> tuple[config.Config, Path, float]:
-    """The settings, the folder and the duration of a run that nobody disturbs."""
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nobody disturbs."""
+    settings = small_config(tmp_path_factory.mktemp("reference"), RUN)
+    assert in_a_child(run, settings) == 0
+    return folder_of(settings) or pytest.fail("the run left no folder")
+
+
+def resume_and_compare(folder: Path, reference: Path) -> None:
+    assert in_a_child(run, launcher.resumed([f"resume={folder}"])) == 0
+    assert_same_run(folder, reference)
+
+
+@pytest.mark.parametrize("step", [3, 20, 41])  # of 70: in the first epoch, the second and the third
+def test_a_killed_run_ends_as_if_undisturbed(make_config: Make, reference: Path, step: int) -> None:
     settings = make_config(RUN)
-    settings.output_dir = str(tmp_path / "reference")
-    CLEAN.Process(target=int).start()  # the process that forks is there and has imported
-    begun = time.perf_counter()
-    train_in_a_child(settings)
+    assert in_a_child(run_until_step, settings, step) == -signal.SIGKILL
     folder = folder_of(settings)
     assert folder is not None
-    return settings, folder, time.perf_counter() - begun
-
-
-def kill_and_resume(make_config: Make, reference: tuple[config.Config, Path, float], where: Path, after: float) -> bool:
-    """Whether the kill came in time; the resumed run is compared with the undisturbed one."""
-    settings = make_config(RUN)
-    settings.output_dir = str(where)
-    killed = train_in_a_child(settings, kill_after=after)
-    folder = folder_of(settings)
-    if folder is None or not (folder / "config.yaml").is_file():
-        return False  # before the run had a folder: there is nothing to resume
-    if (folder / "result.json").is_file():
-        return False
-    train_in_a_child(launcher.resumed([f"resume={folder}"]))
-    assert_same_run(folder, reference[1])
-    return bool(killed)
-
-
-@pytest.mark.parametrize("share", [0.3, 0.6])
-def test_a_killed_run_ends_as_if_undisturbed(
-    make_config: Make, tmp_path: Path, reference: tuple[config.Config, Path, float], share: float
-) -> None:
-    assert kill_and_resume(make_config, reference, tmp_path / "killed", share * reference[2])
+    assert not (folder / "result.json").exists()
+    resume_and_compare(folder, reference)
 
 
 @pytest.mark.slow
-def test_a_run_killed_after_any_of_its_checkpoints_ends_as_if_undisturbed(
-    make_config: Make, tmp_path: Path, reference: tuple[config.Config, Path, float]
-) -> None:
+def test_a_run_killed_after_any_of_its_checkpoints_ends_as_if_undisturbed(tmp_path: Path, reference: Path) -> None:
     for number in itertools.count(1):
-        settings = make_config(RUN)
-        settings.output_dir = str(tmp_path / str(number))
-        child = CLEAN.Process(target=train_until_checkpoint, args=(settings, number))
-        child.start()
-        child.join(120)
-        if child.exitcode == 0:  # it had fewer
+        settings = small_config(tmp_path / str(number), RUN)
+        code = in_a_child(run_until_checkpoint, settings, number)
+        if code == 0:  # it had fewer
             break
-        assert child.exitcode == -signal.SIGKILL
+        assert code == -signal.SIGKILL
         folder = folder_of(settings)
         assert folder is not None
-        train_in_a_child(launcher.resumed([f"resume={folder}"]))
-        assert_same_run(folder, reference[1])
+        resume_and_compare(folder, reference)
     assert number > 1 + EPOCHS + 1  # at the start, the last of each epoch, and the best of one epoch at least
+
+
+@pytest.mark.slow
+def test_twelve_kills_anywhere(tmp_path: Path, reference: Path) -> None:
+    """At any call of a function from the start to the end of a run, whatever it is doing there."""
+    counted = tmp_path / "counted"
+    assert in_a_child(run_until_call, small_config(tmp_path / "whole", RUN), 0, counted) == 0
+    calls = int(counted.read_text(encoding="utf-8"))
+    rng = np.random.default_rng()
+    resumed = 0
+    while resumed < 12:
+        number = int(rng.uniform(0.05, 0.95) * calls)
+        settings = small_config(tmp_path / str(number), RUN)
+        assert in_a_child(run_until_call, settings, number, counted) == -signal.SIGKILL
+        folder = folder_of(settings)
+        if folder is None or not (folder / "config.yaml").is_file() or (folder / "result.json").is_file():
+            continue  # before it had a folder, or after it had its record: there is nothing to resume
+        resume_and_compare(folder, reference)
+        resumed += 1
 
 
 @pytest.mark.parametrize("when", ["set-up", "first epoch"])
 def test_an_interruption_before_the_first_validation_leaves_a_checkpoint(
-    make_config: Make, monkeypatch: pytest.MonkeyPatch, reference: tuple[config.Config, Path, float], when: str
+    make_config: Make, monkeypatch: pytest.MonkeyPatch, reference: Path, when: str
 ) -> None:
     hook, step = ("on_train_start", 0) if when == "set-up" else ("on_train_batch_end", 3)
     real = getattr(StabilityMonitor, hook)
@@ -177,18 +191,7 @@ def test_an_interruption_before_the_first_validation_leaves_a_checkpoint(
     assert load_checkpoint(folder / "checkpoints" / "last.ckpt")["global_step"] == 0
     record, _ = resume(folder)
     assert record.status == "finished"
-    assert_same_run(folder, reference[1])
-
-
-@pytest.mark.slow
-def test_twenty_random_kills(make_config: Make, tmp_path: Path, reference: tuple[config.Config, Path, float]) -> None:
-    rng = np.random.default_rng()
-    done, tries = 0, 0
-    while done < 20:
-        tries += 1
-        assert tries < 80, f"only {done} kills came in time"
-        done += kill_and_resume(make_config, reference, tmp_path / str(tries), rng.uniform(0.05, 0.95) * reference[2])
-    print(f"{done} of {done} random kills resumed to identical weights ({tries} tries)")
+    assert_same_run(folder, reference)
 
 
 def test_a_run_is_resumed_twice_and_for_longer(make_config: Make) -> None:

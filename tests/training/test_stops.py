@@ -1,48 +1,60 @@
 """Runs that end otherwise than planned: interrupted, diverged, on a full disk."""
 
+import contextlib
 import os
 import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import pytest
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from adaptact import config, data, launcher, records
+from adaptact.__main__ import main
 from adaptact.callbacks.nonfinite import first_nonfinite_layer
+from adaptact.callbacks.stability import StabilityMonitor
 from adaptact.config import Optimizer
 from adaptact.data import Part
 from adaptact.surgery import param_groups
 from adaptact.training.learner import Learner
 from adaptact.training.run import train
+from commands import in_a_child
 
 Make = Callable[..., config.Config]
+
+
+def run_signalled(number: signal.Signals, times: int, out: Path) -> None:
+    """``adaptact train`` in this process, which gets the signal in the middle of its second epoch."""
+    ended = StabilityMonitor.on_train_batch_end
+
+    def end_and_signal(self: StabilityMonitor, trainer: L.Trainer, *args: Any) -> None:
+        ended(self, trainer, *args)
+        if trainer.current_epoch == 1 and args[-1] == 1:
+            for _ in range(times):
+                os.kill(os.getpid(), number)
+
+    StabilityMonitor.on_train_batch_end = end_and_signal  # type: ignore[method-assign]
+    words = ["data=wine", "activation=sgblend", "trainer.max_epochs=50", "trainer.accelerator=cpu"]
+    with (out.parent / "stderr").open("w", encoding="utf-8") as file, contextlib.redirect_stderr(file):
+        sys.exit(main(["train", *words, f"output_dir={out}"]))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("times", [1, 2])
 def test_an_interrupted_run_is_recorded_and_can_be_resumed(tmp_path: Path, number: signal.Signals, times: int) -> None:
-    words = ["data=wine", "activation=sgblend", "trainer.max_epochs=100000", "trainer.early_stopping_patience=null"]
-    command = [sys.executable, "-m", "adaptact", "train", *words, f"output_dir={tmp_path}", "trainer.accelerator=cpu"]
-    with subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 60
-        while not list(tmp_path.glob("*/checkpoints/last.ckpt")) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        time.sleep(0.3)
-        for _ in range(times):
-            process.send_signal(number)
-        stderr = process.stderr.read().decode() if process.stderr else ""
-        assert process.wait(60) == 128 + number, stderr
+    code = in_a_child(run_signalled, number, times, tmp_path / "runs")
+    stderr = (tmp_path / "stderr").read_text(encoding="utf-8")
+    assert code == 128 + number, stderr
     assert "Traceback" not in stderr
-    (folder,) = tmp_path.glob("*")
+    (folder,) = (tmp_path / "runs").glob("*")
     record = records.Record.load(folder)
     assert record.status == "interrupted"
     assert number.name in str(record.reason)

@@ -11,9 +11,10 @@ import pytest
 import torch
 import yaml
 
-from adaptact import config, data, records
+from adaptact import config, data, memory, records
 from adaptact.callbacks.monitor import ActivationMonitor
 from adaptact.data.module import DataModule
+from adaptact.errors import ConfigError
 from adaptact.surgery import named_activations
 from adaptact.training.build import build_network
 from adaptact.training.run import train
@@ -250,3 +251,15 @@ def test_nothing_unsafe_is_loaded(make_config: Make, monkeypatch: pytest.MonkeyP
     train(make_config())
     assert flags
     assert all(flag is True for flag in flags)
+
+
+def test_a_network_beyond_the_memory_is_refused_before_it_is_built(
+    make_config: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_config()
+    monkeypatch.setattr(memory, "available", lambda: 100)
+    with pytest.raises(ConfigError, match="GiB of memory are free"):
+        build_network(settings, (13,), 3)
+    for free in (None, 10**9):
+        monkeypatch.setattr(memory, "available", lambda free=free: free)
+        assert build_network(settings, (13,), 3) is not None

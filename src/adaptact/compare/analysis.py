@@ -355,7 +355,7 @@ def _arm(plan: Plan, arm: Arm, found: Sequence[Result]) -> dict[str, Any]:
         "failures": sum(r.failed for r in found),
         "score": spread(scores),
         "metrics": {
-            part: {n: spread([r.metrics[part][n] for r in finished if r.metrics[part][n] is not None]) for n in names}
+            part: {n: spread([v for r in finished if (v := r.metrics[part].get(n)) is not None]) for n in names}
             for part in ("train", "val", "test")
         },
         "generalisation_gap": spread(
@@ -380,9 +380,11 @@ def _layers(runs: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
     if not runs:
         return []
     layers = []
-    for i, first in enumerate(runs[0]):
+    by_site = [{layer["name"]: layer for layer in run} for run in runs]
+    for first in runs[0]:
+        sites = [run.get(first["name"], {}) for run in by_site]
         keys = [key for key, value in first.items() if isinstance(value, float)]
-        values = {key: spread([run[i][key] for run in runs if run[i].get(key) is not None]) for key in keys}
+        values = {key: spread([v for site in sites if isinstance(v := site.get(key), float)]) for key in keys}
         layers.append({"name": first["name"], "kind": first["kind"], **values})
     return layers
 

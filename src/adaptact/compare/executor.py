@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -62,6 +64,15 @@ def share(workers: int) -> int:
     return max(1, cores() // workers)
 
 
+def has_semaphores() -> bool:
+    """Check for what worker processes need; a container without /dev/shm lacks it."""
+    try:
+        multiprocessing.get_context("spawn").Semaphore(1)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def _interrupts() -> Iterator[Callable[[], None]]:
     """Gives a function that raises KeyboardInterrupt if Ctrl-C was pressed or SIGTERM came.
@@ -99,6 +110,9 @@ def _execute(
     backend: str,
 ) -> None:
     ending: dict[str, Any] = {"initializer": end_with, "initargs": (os.getpid(),)}
+    if workers > 1 and not has_semaphores():
+        print("note: this machine has no shared memory for workers: one run after the other", file=sys.stderr)
+        workers = 1
 
     def ended(number: int, result: dict[str, Any]) -> None:
         check()
@@ -111,7 +125,7 @@ def _execute(
         report(number, result)
 
     def run(numbers: Sequence[int]) -> None:
-        inner = {"inner_max_num_threads": threads, **ending} if backend == "loky" else {}
+        inner = {"inner_max_num_threads": threads, **ending} if backend == "loky" and workers > 1 else {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a worker that was stopped or grew and is started again
             with joblib.parallel_config(backend=backend, n_jobs=workers, **inner):

@@ -125,11 +125,12 @@ def settled(plan: Plan, arm: Arm, folder: Path) -> Arm | None:
     if not finished:
         return None
     layers = [record.layers for _, record in finished]
-    if starts_from_options(adaptive.settings["activation"]):
-        return with_learned_values(arm, layers)
-    from adaptact.training.checkpoints import activation_state  # torch
+    with files.named(finished[0][0].parent):  # runs that have not the same sites, or values that are no numbers
+        if starts_from_options(adaptive.settings["activation"]):
+            return with_learned_values(arm, layers)
+        from adaptact.training.checkpoints import activation_state  # torch
 
-    return with_learned_values(arm, layers, [activation_state(run, record.layers) for run, record in finished])
+        return with_learned_values(arm, layers, [activation_state(run, record.layers) for run, record in finished])
 
 
 def results(plan: Plan, folder: Path) -> Iterator[Result]:

@@ -13,14 +13,14 @@ TABLE_ROLES = ("drop", "numeric", "categorical", "date", "text")
 @dataclass
 class Data:
     name: str = option("", "the data set")
-    batch_size: int = option(64, "rows per step", ge=1)
-    split_seed: int = option(0, "seed of the split into training, validation and test part", ge=0)
-    order_seed: int | None = option(None, "seed of the order of training rows; null: seed", ge=0)
+    batch_size: int = option(64, "rows per step", ge=1, le=10**9)
+    split_seed: int = option(0, "seed of the split into training, validation and test part", ge=0, le=2**32 - 1)
+    order_seed: int | None = option(None, "seed of the order of training rows; null: seed", ge=0, le=2**63 - 1)
     val_size: float = option(0.2, "share of rows for validation", gt=0, lt=1)
     resident: Literal["auto", "true", "false"] = option(
         "auto", "keep all tensors on the device; auto: if they take less than a quarter of its free memory"
     )
-    num_workers: int = option(2, "worker processes, only where the data is not resident", ge=0)
+    num_workers: int = option(2, "worker processes, only where the data is not resident", ge=0, le=1000)
     positive: str | None = option(
         None,
         "two classes: the label to be found; null: the sought one of a known pair, as NG of OK, else the rarer",
@@ -59,11 +59,16 @@ class Rows(Data):
     )
     sheet: str | None = option(None, "sheet of an Excel file; null: the first")
     missing: list[str] = option([], "further marks of a missing value, as in [unknown]")
+    max_columns: int = option(20_000, "columns beyond which a file is refused", ge=1)
+    max_cell: int = option(1_000_000, "characters of one cell beyond which a file is refused", ge=1)
+    max_ratio: float = option(
+        100, "unpacked to packed size beyond which a file is refused, if it unpacks to more than 256 MB", ge=1
+    )
     task: Literal["auto", "classification", "regression"] = option("auto", "auto: by the target's values")
     test_size: float = option(0.2, "share of rows for the test", gt=0, lt=1)
     group: str | None = option(None, "column whose values never stand in two parts, as customer or machine")
     time: str | None = option(None, "column of dates or numbers: the latest rows are for the test")
-    folds: int | None = option(None, "k-fold: the test part is one of so many folds", ge=2)
+    folds: int | None = option(None, "k-fold: the test part is one of so many folds", ge=2, le=100_000)
     fold: int = option(0, "which fold, from 0", ge=0)
     cost_fp: float | None = option(None, "two classes: cost of a false alarm; with cost_fn it sets the threshold", ge=0)
     cost_fn: float | None = option(None, "two classes: cost of a missed case", ge=0)
@@ -97,7 +102,7 @@ class Text(Rows):
         "", "CSV, TSV (also .gz), Excel or Parquet; or a folder with a subfolder of .txt files per class"
     )
     text: list[str] = option([], "column of the texts, or several that are joined, as in [title, body]")
-    vocabulary: int = option(4000, "tokens of the BPE tokenizer that is trained on the training part", ge=8)
+    vocabulary: int = option(4000, "tokens of the BPE tokenizer that is trained on the training part", ge=8, le=10**7)
     max_length: int | None = option(
         None, "tokens after which a text is cut; null: those of the longest training text, at most 256", ge=4
     )
@@ -121,7 +126,7 @@ AUGMENTATIONS = ("flip", "vertical_flip", "crop", "color")
 
 @dataclass
 class ImageFolder(Data):
-    batch_size: int = option(32, "pictures per step", ge=1)
+    batch_size: int = option(32, "pictures per step", ge=1, le=10**9)
     root: str = option("", "folder with one folder of pictures per class, or train, val, test above them")
     image_size: list[int] | None = option(
         None, "height and width, or one number for both; null: by the pictures' own, at most 64", ge=8, le=1024
@@ -140,7 +145,7 @@ class ImageFolder(Data):
     )
     cache: str | None = option(None, "folder that keeps decoded pictures; null: data/cache of the project")
     test_size: float = option(0.2, "share of pictures for the test", gt=0, lt=1)
-    folds: int | None = option(None, "k-fold: the test part is one of so many folds", ge=2)
+    folds: int | None = option(None, "k-fold: the test part is one of so many folds", ge=2, le=100_000)
     fold: int = option(0, "which fold, from 0", ge=0)
 
     @property

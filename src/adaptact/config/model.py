@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from adaptact.schema import option
 
+MOST_UNITS, MOST_LAYERS = 1_000_000, 10_000  # beyond every network that could be trained
+
 
 @dataclass
 class Model:
@@ -15,39 +17,43 @@ class Model:
 
 @dataclass
 class MLP(Model):
-    widths: list[int] = option([128, 128], "units of each hidden layer", ge=1)
-    depth: int | None = option(None, "hidden layers: the last width repeats up to it; null: one per width", ge=1)
+    widths: list[int] = option([128, 128], "units of each hidden layer", ge=1, le=MOST_UNITS)
+    depth: int | None = option(
+        None, "hidden layers: the last width repeats up to it; null: one per width", ge=1, le=MOST_LAYERS
+    )
     dropout: float = option(0.1, "share of units dropped after each hidden layer", ge=0, lt=1)
     norm: Literal["none", "batch", "layer"] = option("none", "normalisation before each activation")
     numeric: Literal["plain", "periodic", "piecewise"] = option(
         "plain", "tables: how numbers enter, as they are or by periodic or piecewise-linear embeddings"
     )
-    d_embedding: int = option(16, "width of these embeddings", ge=1)
+    d_embedding: int = option(16, "width of these embeddings", ge=1, le=MOST_UNITS)
 
 
 @dataclass
 class TabM(Model):
-    k: int = option(16, "members of the ensemble that the network imitates", ge=1)
-    width: int = option(256, "units of each hidden layer", ge=1)
-    n_blocks: int = option(2, "hidden layers", ge=1)
+    k: int = option(16, "members of the ensemble that the network imitates", ge=1, le=MOST_UNITS)
+    width: int = option(256, "units of each hidden layer", ge=1, le=MOST_UNITS)
+    n_blocks: int = option(2, "hidden layers", ge=1, le=MOST_LAYERS)
     dropout: float = option(0.1, "share of units dropped after each hidden layer", ge=0, lt=1)
     numeric: Literal["plain", "periodic", "piecewise"] = option(
         "piecewise", "tables: how numbers enter, as they are or by periodic or piecewise-linear embeddings"
     )
-    d_embedding: int = option(16, "width of these embeddings", ge=1)
+    d_embedding: int = option(16, "width of these embeddings", ge=1, le=MOST_UNITS)
 
 
 @dataclass
 class CNN(Model):
-    widths: list[int] = option([32, 64], "channels per stage; the last one repeats while the image is large", ge=1)
-    hidden: int = option(128, "units of the layer before the output", ge=1)
+    widths: list[int] = option(
+        [32, 64], "channels per stage; the last one repeats while the image is large", ge=1, le=MOST_UNITS
+    )
+    hidden: int = option(128, "units of the layer before the output", ge=1, le=MOST_UNITS)
     dropout: float = option(0.1, "share of units dropped before the output", ge=0, lt=1)
 
 
 @dataclass
 class ResNet(Model):
-    depth: int = option(20, "layers, 6 n + 2: 8, 14, 20, 32, 50, 56, 110", ge=8)
-    width: int = option(16, "channels of the first stage", ge=1)
+    depth: int = option(20, "layers, 6 n + 2: 8, 14, 20, 32, 50, 56, 110", ge=8, le=MOST_LAYERS)
+    width: int = option(16, "channels of the first stage", ge=1, le=MOST_UNITS)
     norm: Literal["batch", "none"] = option("batch", "normalisation after each convolution")
     dropout: float = option(0.0, "share of units dropped before the output", ge=0, lt=1)
     stem: int | None = option(
@@ -98,10 +104,10 @@ class CustomModel(Model):
 
 @dataclass
 class TextTransformer(Model):
-    width: int = option(128, "units of each token", ge=1)
-    n_blocks: int = option(2, "blocks of attention and feed-forward layers", ge=1)
-    n_heads: int = option(4, "heads of attention; they divide the width", ge=1)
-    expansion: int = option(4, "units of a feed-forward layer, as a multiple of the width", ge=1)
+    width: int = option(128, "units of each token", ge=1, le=MOST_UNITS)
+    n_blocks: int = option(2, "blocks of attention and feed-forward layers", ge=1, le=MOST_LAYERS)
+    n_heads: int = option(4, "heads of attention; they divide the width", ge=1, le=MOST_UNITS)
+    expansion: int = option(4, "units of a feed-forward layer, as a multiple of the width", ge=1, le=MOST_UNITS)
     dropout: float = option(0.3, "share of units dropped, of embeddings and after each layer", ge=0, lt=1)
     token_dropout: float = option(0.1, "share of tokens that are as if unknown, in training only", ge=0, lt=1)
 

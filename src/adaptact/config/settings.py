@@ -47,9 +47,9 @@ class Finetune:
 
 @dataclass
 class Trainer:
-    max_epochs: int = option(40, "passes over the training part", ge=1)
+    max_epochs: int = option(40, "passes over the training part", ge=1, le=10**9)
     accelerator: Literal["auto", "cpu", "gpu"] = option("auto", "where to train")
-    devices: int = option(1, "number of devices", ge=1)
+    devices: int = option(1, "number of devices", ge=1, le=1000)
     strategy: Literal["auto", "ddp", "fsdp"] = option(
         "auto",
         "ddp: one process per device, which share every batch and average their gradients; fsdp: as ddp, and each "
@@ -80,7 +80,7 @@ class Config:
     finetune: Finetune = field(default_factory=Finetune)
     trainer: Trainer = field(default_factory=Trainer)
     logger: Logger = field(default_factory=Logger)
-    seed: int = option(0, "seed of start weights, data order and dropout", ge=0)
+    seed: int = option(0, "seed of start weights, data order and dropout", ge=0, le=2**63 - 1)
     label_smoothing: float = option(0.0, "classification: share of the label spread over all classes", ge=0, lt=1)
     imbalance: Literal["none", "weights", "focal"] = option(
         "none", "classification: weights (each class counts alike) or focal loss (hard rows count more)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import unicodedata
 from typing import Any
 
@@ -11,6 +12,8 @@ import pandas as pd
 import pyarrow as pa
 
 SAMPLE = 5_000
+EXACT = 2**53  # float64 tells whole numbers apart up to here
+EXCEL_EXACT = 10**15  # Excel keeps 15 digits of a number
 # the signs of which a written number is made; other cells need no closer look
 NUMERIC = "[ \t\r\n\u00a0\u2007\u202f\u3000" + r"0-9０-９.,．，eE+＋\-－−▲△¥￥\\円$＄€£￡%％]+"
 SIGNS = str.maketrans({**dict.fromkeys("¥\\円$€£%"), "−": "-", "▲": "-", "△": "-"})
@@ -128,6 +131,48 @@ def numbers(column: pd.Series, decimal: str = ".") -> pd.Series:
         values[odd] = _parsed(cells)
     values[~np.isfinite(values)] = np.nan
     return pd.Series(values, index=column.index, name=column.name)
+
+
+def loses_digits(cells: pd.Series, values: pd.Series) -> bool:
+    """Whether whole numbers that float64 cannot tell apart are what a column is made of, as order numbers of 18 digits.
+
+    That is: half of them are beyond 2^53, or two different ones become one; and some of them change.
+
+    Args:
+        values: :func:`numbers` of ``cells``.
+    """
+    large = values.abs() > EXACT
+    if not large.any():
+        return False
+    distinct = pd.Series(cells[large].unique(), dtype=object)
+    some = distinct.iloc[:: max(1, len(distinct) // SAMPLE)].map(_whole).dropna()
+    if all(int(float(number)) == number for number in some):
+        return False
+    if large.sum() >= 0.5 * values.notna().sum():
+        return True
+    exact = distinct.map(_whole).dropna()
+    return exact.map(float).nunique() < exact.nunique()
+
+
+def _whole(cell: Any) -> int | None:
+    """The whole number that a cell writes out digit by digit; None for other cells, as 1e20."""
+    if isinstance(cell, (int, np.integer)):
+        return int(cell)
+    written = _plain(cell)
+    if any(re.fullmatch(pattern, written) for pattern in THOUSANDS.values()):
+        written = re.sub(r"[.,](?=\d{3}(?!\d))", "", written)
+    match = re.fullmatch(r"([-+]?)0*(\d{1,400})(?:[.,]0*)?", written)
+    return int(match[1] + match[2]) if match else None
+
+
+def excel_note(cells: pd.Series) -> str:
+    """What to know of a column of Excel that has numbers of 16 digits or more; empty for others."""
+    if not pd.api.types.is_numeric_dtype(cells) or not (cells.abs() >= EXCEL_EXACT).any():
+        return ""
+    return (
+        f"column {cells.name!r} has numbers of 16 digits or more, of which Excel keeps 15: the last are lost already; "
+        "write identifiers as text in the sheet"
+    )
 
 
 def _parsed(cells: pd.Series) -> np.ndarray:

@@ -12,6 +12,7 @@ from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from adaptact import config
+from adaptact.data.cells import EXACT
 from adaptact.data.positive import Positive
 from adaptact.data.profile import as_values, profile, psi
 from adaptact.data.splits import repeated, row_hash
@@ -43,7 +44,15 @@ class Finding:
 def findings(raw: Raw, options: config.Table, scores: dict[str, float] | None = None) -> list[Finding]:
     """All findings, the severe ones first; ``scores`` of single columns, where they are known already."""
     scores = single_scores(raw) if scores is None else scores
-    found = [*few_rows(raw), *class_balance(raw), *_columns(raw), *_leaks(raw, scores), *_sums(raw), *_noise(raw)]
+    found = [
+        *few_rows(raw),
+        *class_balance(raw),
+        *_long_target(raw, options),
+        *_columns(raw),
+        *_leaks(raw, scores),
+        *_sums(raw),
+        *_noise(raw),
+    ]
     found += _drift(raw, options)
     return sorted(found, key=lambda finding: [SEVERE, WARNING, INFO].index(finding.level))
 
@@ -135,6 +144,14 @@ def class_balance(raw: Raw) -> list[Finding]:
         "watch f1_macro and average_precision, not accuracy; try imbalance=weights or data.cost_fp and data.cost_fn"
     )
     return [Finding("imbalance", None, detail, advice)]
+
+
+def _long_target(raw: Raw, options: config.Table) -> list[Finding]:
+    """A quantity of 16 digits or more: float64 has no more."""
+    if raw.task != "regression" or np.mean(np.abs(np.concatenate(list(raw.y.values()))) > EXACT) < 0.5:
+        return []
+    detail = f"the target {options.target!r} has numbers of 16 digits or more, of which the last are lost"
+    return [Finding("target", options.target, detail, "is it an identifier or a code? data.task=classification")]
 
 
 def _columns(raw: Raw) -> list[Finding]:
@@ -320,7 +337,7 @@ def histogram(values: np.ndarray) -> dict[str, Any]:
     if not len(values):
         return {}
     low, high = np.quantile(values, [0.005, 0.995])
-    counts, edges = np.histogram(values.clip(low, high), bins=24)
+    counts, edges = bins_of(values.clip(low, high))
     return {
         "min": float(values.min()),
         "median": float(np.median(values)),
@@ -329,11 +346,18 @@ def histogram(values: np.ndarray) -> dict[str, Any]:
     }
 
 
+def bins_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Counts and edges of 24 bins, or of one where float64 has no numbers between the values, as of 18 digits."""
+    low, high = float(values.min()), float(values.max())
+    fine = low == high or np.spacing(max(abs(low), abs(high))) * 48 < high - low
+    return np.histogram(values, bins=24 if fine else 1)
+
+
 def target_shape(raw: Raw) -> dict[str, Any]:
     y = np.concatenate(list(raw.y.values()))
     if raw.task == "classification":
         counts = np.bincount(y, minlength=len(raw.labels))
         return {"top": {label: int(n) for label, n in zip(raw.labels, counts, strict=True)}}
-    counts, edges = np.histogram(y, bins=24)
+    counts, edges = bins_of(y)
     shown = {"min": float(y.min()), "median": float(np.median(y)), "max": float(y.max())}
     return shown | {"histogram": {"counts": counts.tolist(), "low": float(edges[0]), "high": float(edges[-1])}}

@@ -25,7 +25,7 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from adaptact import files, folders, records, terminal
-from adaptact.data.images import Decoding, Facts, decode, facts
+from adaptact.data.images import Decoding, Facts, decode, facts, read
 from adaptact.errors import DataError, UserError
 
 SCHEMA = 1  # also raised where pictures are decoded in another way
@@ -104,9 +104,11 @@ class ImageCache:
 
     def _look(self, path: str) -> Entry:
         try:
-            content = (self.root / path).read_bytes()
+            content = read(self.root / path)
         except OSError as error:
             return Entry("", None, error.strerror or str(error))
+        except DataError as error:
+            return Entry("", None, str(error))
         digest = hashlib.sha256(content).hexdigest()
         try:
             return Entry(digest, facts(content), None)
@@ -201,7 +203,7 @@ class ImageCache:
     def _decoded(self, digest: str, path: str, how: Decoding) -> np.ndarray | str:
         """The pixels, or why there are none."""
         try:
-            content = (self.root / path).read_bytes()
+            content = read(self.root / path)
             if hashlib.sha256(content).hexdigest() != digest:
                 raise OSError("it was changed while it was read")
             return decode(content, how)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import threading
 import warnings
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +26,12 @@ SMALLEST = 16
 SIZE_STEP = 4
 
 MOST_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485  # a file of a few kilobytes can claim gigapixels
+MOST_BYTES = 1 << 30  # of a file: more than so many pixels take, however they are written
+MOST_CHUNKS = 10_000  # of a PNG beside its pixels; Pillow reads a million of them for seconds
+LARGE_PIXELS = 16_000_000  # decoded one at a time, as each takes up to a gigabyte, and threads are many
+STRIPE_PIXELS = 1 << 20  # of which there are wide copies at once
+
+_one_large = threading.Lock()
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # an error here, whatever the filters
 
@@ -85,7 +94,7 @@ def decode(content: bytes, how: Decoding) -> np.ndarray:
         DataError: a truncated or damaged file, or one of too many pixels.
     """
     try:
-        with _open(content) as image:
+        with _open(content) as image, _one_large if _pixels(image) > LARGE_PIXELS else contextlib.nullcontext():
             # a large JPEG is decoded at a fraction of its size, still at least twice what is needed
             image.draft(None, (2 * max(how.height, how.width),) * 2)
             image.load()
@@ -120,11 +129,40 @@ def _stepped(side: float) -> int:
     return max(SMALLEST, SIZE_STEP * round(side / SIZE_STEP))
 
 
+def read(path: Path) -> bytes:
+    """The content of a picture's file.
+
+    Raises:
+        DataError: a file of more than :data:`MOST_BYTES`.
+        OSError: one that cannot be read.
+    """
+    if path.stat().st_size > MOST_BYTES:
+        raise DataError(f"more than {MOST_BYTES >> 20:,} MB; make it smaller")
+    return path.read_bytes()
+
+
 def _open(content: bytes) -> Image.Image:
+    _check_chunks(content)
     image = Image.open(io.BytesIO(content), formats=FORMATS)
-    if image.width * image.height > MOST_PIXELS:
+    if _pixels(image) > MOST_PIXELS:
         raise Image.DecompressionBombError
     return image
+
+
+def _pixels(image: Image.Image) -> int:
+    return image.width * image.height
+
+
+def _check_chunks(content: bytes) -> None:
+    """Raise DataError for a PNG with too many chunks beside its pixels."""
+    if not content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return
+    place, others = 8, 0
+    while place + 8 <= len(content):
+        others += content[place + 4 : place + 8] != b"IDAT"
+        if others > MOST_CHUNKS:
+            raise DataError(f"more than {MOST_CHUNKS:,} chunks of text or other remarks; save it anew without them")
+        place += 12 + int.from_bytes(content[place : place + 4], "big")
 
 
 def _is_turned(image: Image.Image) -> bool:
@@ -144,16 +182,40 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _plain(image: Image.Image, channels: int) -> Image.Image:
     """8 bits a channel, nothing transparent."""
+    mode = "L" if channels == 1 else "RGB"
     if is_deep(image.mode):
-        values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
-        low, high = values.min(), values.max()
-        stretched = (values - low) / (high - low) if high > low else np.zeros_like(values)
-        image = Image.fromarray(np.round(255 * stretched).astype(np.uint8))
+        image = Image.fromarray(_stretched(np.asarray(image)))
     elif image.has_transparency_data:
-        above = image.convert("RGBA")
-        image = Image.new("RGBA", above.size, (*BACKGROUND, 255))
-        image.alpha_composite(above)
-    return image.convert("L" if channels == 1 else "RGB")
+        opaque = Image.new(mode, image.size)
+        for top, bottom in _stripes(image.height, image.width):
+            above = image.crop((0, top, image.width, bottom)).convert("RGBA")
+            behind = Image.new("RGBA", above.size, (*BACKGROUND, 255))
+            behind.alpha_composite(above)
+            opaque.paste(behind.convert(mode), (0, top))
+        return opaque
+    return image.convert(mode)
+
+
+def _stretched(values: np.ndarray) -> np.ndarray:
+    """Grey of more than 8 bits as uint8, from the darkest to the brightest value; what is not finite counts as 0."""
+    stripes = [slice(*rows) for rows in _stripes(*values.shape)]
+
+    def finite(rows: slice) -> np.ndarray:
+        return np.nan_to_num(values[rows].astype(np.float64), posinf=0.0, neginf=0.0)
+
+    low = min(finite(rows).min() for rows in stripes)
+    high = max(finite(rows).max() for rows in stripes)
+    found = np.zeros(values.shape, dtype=np.uint8)
+    if high > low:
+        for rows in stripes:
+            found[rows] = np.round(255 * ((finite(rows) - low) / (high - low))).astype(np.uint8)
+    return found
+
+
+def _stripes(height: int, width: int) -> list[tuple[int, int]]:
+    """First and last row (exclusive) of stripes of a picture."""
+    step = max(1, STRIPE_PIXELS // width)
+    return [(top, min(height, top + step)) for top in range(0, height, step)]
 
 
 def _resized(image: Image.Image, how: Decoding) -> Image.Image:

@@ -182,6 +182,15 @@ class TablePreparation:
         expected = len(self.bins), len(self.cardinalities)
         if (len(steps.get("numeric", [])), len(steps.get("categorical", []))) != expected:
             raise ValueError("its steps are of other columns")
+        if not torch.isfinite(self.transform(self._probe())).all():
+            raise ValueError("its steps give no numbers")
+
+    def _probe(self) -> pd.DataFrame:
+        """A row of blanks and a row that has values: what is wrong with a fitted step shows when it is applied."""
+        day = pd.Timestamp(0)
+        columns = [self.roles[name] for name in self.roles.used]
+        values = {c.name: day.strftime(c.format or "%Y-%m-%d") if c.role == "date" else "1" for c in columns}
+        return pd.DataFrame([dict.fromkeys(values), values])
 
     def save(self, folder: Path) -> None:
         """``transformer.skops``, ``columns.json``, ``profile.json``: nothing in them is executed when loaded."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import io
 import re
 import zlib
@@ -20,7 +19,8 @@ from typing import IO, Any
 import pandas as pd
 
 from adaptact import config
-from adaptact.data.cells import as_text, is_plain, numbers, typed  # noqa: F401 (numbers: for those who read)
+from adaptact.data import limits
+from adaptact.data.cells import EXACT, as_text, is_plain, numbers, typed  # noqa: F401 (numbers: for those who read)
 from adaptact.errors import DataError
 
 MISSING = {"", "?", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<NA>", "NaT"}
@@ -29,10 +29,13 @@ SAMPLE_BYTES = 1 << 18
 BLOCK_BYTES = 1 << 20
 SAMPLE_LINES = 60
 CHUNK_ROWS = 50_000
+EXCEL = "Excel"  # in place of an encoding
 JAPANESE = re.compile("[\u3040-\u30ff\u4e00-\u9fff\u3000-\u3002\uff01-\uff9f]")
 SHIFT_JIS = {"shift_jis", "shift-jis", "sjis", "shiftjis"}  # Windows writes cp932 and calls it so
 
-Open = Callable[[], IO[bytes]]
+Open = Callable[..., IO[bytes]]  # opened(), or opened(separator)
+
+csv.field_size_limit(SAMPLE_BYTES)  # of that module, which else stops at half of it; limits.py has those that count
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def chunks(
         key: what the user typed to name the file, for messages.
 
     Raises:
-        DataError: a file that cannot be read, or no table in it.
+        DataError: a file that cannot be read, is beyond one of the limits, or has no table in it.
     """
     suffix = Path(path.lower().removesuffix(".gz")).suffix
     where = f"{key}={path}"
@@ -76,12 +79,16 @@ def chunks(
         if suffix in {".xlsx", ".xls", ".xlsm"}:
             pieces = excel(path, options, known, where)
         elif suffix in {".parquet", ".pq"}:
-            pieces = parquet(path, rows, where)
+            pieces = parquet(path, options, rows, where)
         else:
-            pieces = text(_opener(path), where, options, known, rows or CHUNK_ROWS)
-        empty = True
+            opened = limits.Limits.of(path, where, options, whole=rows is None).opened
+            pieces = text(opened, where, options, known, rows or CHUNK_ROWS)
+        empty, first = True, 0
         for frame, form in pieces:
             empty = empty and frame.empty
+            limits.check_columns(len(frame.columns), options, where)
+            limits.check_cells(frame, options, where, first)
+            first += len(frame)
             yield clean(frame, marks, options.text if isinstance(options, config.Text) else ()), form
     except OSError as error:
         raise DataError(f"{where} cannot be read: {error.strerror or error}") from None
@@ -98,12 +105,6 @@ def read(
     pieces = list(chunks(path, options, known, rows=None, key=key))
     frames, form = [frame for frame, _ in pieces], pieces[0][1]
     return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True), form
-
-
-def _opener(path: str) -> Open:
-    with Path(path).open("rb") as file:  # also says at once what is wrong with the path
-        packed = file.read(2) == b"\x1f\x8b"
-    return lambda: gzip.open(path, "rb") if packed else Path(path).open("rb")  # type: ignore[return-value]
 
 
 def clean(frame: pd.DataFrame, marks: set[str], texts: Collection[str] = ()) -> pd.DataFrame:
@@ -129,6 +130,8 @@ def text(
     names: pd.Index | None = None
     try:
         with opened() as raw:
+            limits.check_first_row(raw, form.encoding, form.separator, form.skip, options, path)
+        with opened(form.separator) as raw:
             reader = pd.read_csv(
                 io.TextIOWrapper(raw, encoding=form.encoding, newline=""),
                 sep=form.separator,
@@ -329,25 +332,28 @@ def has_header(lines: list[list[str]], known: set[str]) -> bool:
 
 
 def _is_number(cell: str) -> bool:
-    return re.fullmatch(r"[-+]?(\d+[.,]?\d*|[.,]\d+)(e[-+]?\d+)?", cell, re.IGNORECASE) is not None
+    return re.fullmatch(r"[-+]?(\d+(?:[.,]\d*)?|[.,]\d+)(e[-+]?\d+)?", cell, re.IGNORECASE) is not None
 
 
 # --- other kinds -------------------------------------------------------------------------------------------------
 
 
 def excel(path: str, options: config.Rows, known: set[str] | None, where: str) -> Iterator[tuple[pd.DataFrame, Format]]:
-    with Path(path).open("rb"):
-        pass
+    with Path(path).open("rb") as file:
+        head = file.read(1 << 16)
     sheet: Any = options.sheet if options.sheet is not None else 0
     try:
-        frame = pd.read_excel(path, sheet_name=sheet, header=None, dtype=object)
+        if head[:2] == b"PK":
+            limits.check_workbook(path, options, where)
+        frame = pd.read_excel(path, sheet_name=sheet, header=None, dtype=object, engine="calamine")
+    except DataError:
+        raise
     except ImportError as error:
         raise DataError(f"{where} needs a package that is not installed: {error}") from None
-    except Exception as error:  # openpyxl and zipfile raise many kinds for a broken file
-        why = (
-            f"there is no sheet {sheet!r}" if "Worksheet" in str(error) else (str(error).splitlines() or ["broken"])[0]
-        )
-        raise DataError(f"{where} cannot be read as an Excel table: {why}") from None
+    except BaseException as error:  # the reader and zipfile raise many kinds for a broken file
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # of a reader in Rust
+            raise
+        raise DataError(f"{where} cannot be read as an Excel table: {_why_not(error, head, sheet)}") from None
     frame = frame.dropna(how="all").dropna(how="all", axis=1)
     if frame.empty:
         raise DataError(f"{where} has no cells in its sheet {options.sheet or 1!r}")
@@ -360,10 +366,20 @@ def excel(path: str, options: config.Rows, known: set[str] | None, where: str) -
     cells = frame.iloc[skip + int(header) :].reset_index(drop=True)
     cells.columns = names
     typed_cells = pd.DataFrame({name: typed(cells[name]) for name in names}, index=cells.index)
-    yield typed_cells, Format("Excel", "", header, skip)
+    yield typed_cells, Format(EXCEL, "", header, skip)
 
 
-def parquet(path: str, rows: int | None, where: str) -> Iterator[tuple[pd.DataFrame, Format]]:
+def _why_not(error: BaseException, head: bytes, sheet: object) -> str:
+    if "Worksheet" in str(error):
+        return f"there is no sheet {sheet!r}"
+    if head.startswith(b"\xd0\xcf\x11\xe0") and "EncryptedPackage".encode("utf-16-le") in head:
+        return "it is protected by a password; save it without one"
+    if head[:2] not in {b"PK", b"\xd0\xcf"} and head and b"\0" not in head:
+        return "it is text, whatever its name says; save it as .xlsx in Excel, or as .csv"
+    return (str(error).splitlines() or ["broken"])[0]
+
+
+def parquet(path: str, options: config.Rows, rows: int | None, where: str) -> Iterator[tuple[pd.DataFrame, Format]]:
     """Pieces of so many rows, or all of them, read column by column: then no second copy is on the way."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -371,17 +387,33 @@ def parquet(path: str, rows: int | None, where: str) -> Iterator[tuple[pd.DataFr
     with Path(path).open("rb"):
         pass
     try:
+        limits.check_parquet(path, options, where, rows)
         file = pq.ParquetFile(path)
         own = file.schema_arrow.names
         names = column_names(own, len(own), where)
         if rows is None:
-            columns = (file.read(columns=[name]).column(name).to_pandas() for name in own)
+            columns = (_cells(file.read(columns=[name]).column(name)) for name in own)
             found = {name: typed(column.rename(name)) for name, column in zip(names, columns, strict=True)}
             yield pd.DataFrame(found, copy=False), Format("Parquet", "")
             return
         for batch in file.iter_batches(rows):
-            frame = batch.to_pandas(ignore_metadata=True)
-            frame.columns = names
-            yield pd.DataFrame({name: typed(frame[name]) for name in names}, index=frame.index), Format("Parquet", "")
+            found = {
+                name: typed(_cells(column).rename(name)) for name, column in zip(names, batch.columns, strict=True)
+            }
+            yield pd.DataFrame(found, copy=False), Format("Parquet", "")
     except pa.ArrowException as error:
         raise DataError(f"{where} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
+
+
+def _cells(column: Any) -> pd.Series:
+    """A column of Parquet for pandas, which would make float64 of whole numbers with blanks, and of decimals."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = column.type
+    blanks = pa.types.is_int64(kind) or pa.types.is_uint64(kind)
+    if (blanks and column.null_count) or (pa.types.is_decimal(kind) and kind.scale <= 0 and kind.precision > 15):
+        ends = pc.min_max(column).as_py().values()
+        if any(abs(int(end)) > EXACT for end in ends if end is not None):
+            column = column.cast(pa.string())
+    return column.to_pandas()

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
 import yaml
 
 from adaptact import config
-from adaptact.data.cells import as_text, decimal_mark, is_plain, numbers, take_columns, texts
+from adaptact.data.cells import (
+    as_text,
+    decimal_mark,
+    excel_note,
+    is_plain,
+    loses_digits,
+    numbers,
+    take_columns,
+    texts,
+)
 from adaptact.errors import DataError, did_you_mean
+from adaptact.shapes import Shaped
 
+Role = Literal["numeric", "categorical", "date", "text", "identifier", "constant", "drop"]
 IDENTIFIER_SHARE = 0.95
 SAMPLE = 200
 DATE_FORMATS = (
@@ -47,8 +59,8 @@ class Column:
     """One column: its role, how its cells are read, and why where a person should know."""
 
     name: str
-    role: str  # numeric, categorical, date, text, identifier, constant, drop
-    decimal: str = "."
+    role: Annotated[str, Shaped(Role)]
+    decimal: Annotated[str, Shaped(Literal[".", ","])] = "."
     format: str | None = None  # of dates
     note: str = ""
 
@@ -118,8 +130,11 @@ def _is_list_of_names(columns: object) -> bool:
     return columns == "" or (isinstance(columns, list) and all(isinstance(name, str) for name in columns))
 
 
-def infer_roles(frame: pd.DataFrame, options: config.Table) -> Roles:
+def infer_roles(frame: pd.DataFrame, options: config.Table, *, excel: bool = False) -> Roles:
     """Roles of all columns of ``frame`` (without the target): as given, else by their cells.
+
+    Args:
+        excel: the cells come from a spreadsheet, which keeps 15 digits of a number.
 
     Raises:
         DataError: a given role that the cells contradict, or nothing left to learn from.
@@ -130,7 +145,10 @@ def infer_roles(frame: pd.DataFrame, options: config.Table) -> Roles:
     columns = []
     for name in frame.columns:
         decimal = options.decimal if options.decimal != "auto" else marks[name] or ambiguous
-        columns.append(_column(frame[name], name, given.get(name), decimal, options))
+        column = _column(frame[name], name, given.get(name), decimal, options)
+        if excel and not column.note and column.role in {"numeric", "categorical", "identifier"}:
+            column = replace(column, note=excel_note(frame[name]))
+        columns.append(column)
     roles = Roles(columns)
     if not roles.used:
         because = "".join(f"; {column.note}" for column in columns if column.note)
@@ -165,7 +183,13 @@ def _column(cells: pd.Series, name: str, given: str | None, decimal: str, option
         if values.isna().any():
             odd = as_text(known[values.isna()].iloc[0])
             raise DataError(f"data.numeric: column {name!r} has values that are no numbers, as {odd!r}")
-        return Column(name, "numeric", decimal)
+        note = ""
+        if loses_digits(known, values):
+            note = (
+                f"column {name!r} has whole numbers of 16 digits or more, and as numbers they lose the last: "
+                f"{known.nunique()} different values become {values.nunique()}; leave it out of data.numeric"
+            )
+        return Column(name, "numeric", decimal, note=note)
     if given == "date":
         format = date_format(known)
         if format is None:
@@ -181,6 +205,8 @@ def _column(cells: pd.Series, name: str, given: str | None, decimal: str, option
     some = numbers(known.iloc[:: max(1, len(known) // SAMPLE)], decimal)
     values = numbers(known, decimal) if some.notna().any() else pd.Series(np.nan, index=known.index)
     share = values.notna().mean()
+    if share > 0.5 and loses_digits(known, values):
+        return _long_numbers(name, known[values.notna()], decimal)
     if share == 1.0:
         if _counts_up(name, values):
             return Column(name, "identifier", decimal, note=f"column {name!r} numbers the rows and was left out")
@@ -203,6 +229,19 @@ def _column(cells: pd.Series, name: str, given: str | None, decimal: str, option
             f"column {name!r} has {distinct} different texts, of which the rarer ones share a slot; "
             "if they are dates or quantities, turn them into numbers"
         )
+    return Column(name, "categorical", decimal, note=note)
+
+
+def _long_numbers(name: str, known: pd.Series, decimal: str) -> Column:
+    """Whole numbers that float64 cannot tell apart: names of things, no quantities."""
+    what = f"column {name!r} has whole numbers of 16 digits or more, of which numbers would lose the last"
+    distinct = known.nunique()
+    if len(known) > 20 and distinct > IDENTIFIER_SHARE * len(known):
+        note = f"{what}: it counts as an identifier and was left out; data.categorical=[...] keeps it"
+        return Column(name, "identifier", decimal, note=note)
+    note = (
+        f"{what}: they count as {distinct} categories; data.drop=[...] leaves them out, data.numeric=[...] rounds them"
+    )
     return Column(name, "categorical", decimal, note=note)
 
 

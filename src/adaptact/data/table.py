@@ -11,11 +11,11 @@ import pandas as pd
 
 from adaptact import config
 from adaptact.data import targets
-from adaptact.data.cells import take_columns, texts
+from adaptact.data.cells import excel_note, take_columns, texts
 from adaptact.data.download import sha256
 from adaptact.data.parts import Part, Prepared, SourceRows, Task, classes, standardize, values
 from adaptact.data.positive import Positive, choose
-from adaptact.data.reading import Format, read
+from adaptact.data.reading import EXCEL, Format, read
 from adaptact.data.roles import Roles, as_roles, infer_roles
 from adaptact.data.splits import check, moments, split_table
 from adaptact.errors import DataError, did_you_mean
@@ -198,7 +198,7 @@ def read_cells(options: config.Table) -> Cells:
         DataError: an unreadable file, a missing column, a target that cannot be learned, an odd cell of time.
     """
     frame, form = read(options.path, options, {options.target})
-    return cells_of(frame, form, options, lambda columns: infer_roles(columns, options))
+    return cells_of(frame, form, options, lambda columns: infer_roles(columns, options, excel=form.encoding == EXCEL))
 
 
 def cells_of(
@@ -208,6 +208,8 @@ def cells_of(
     check_columns(frame, options, form)
     notes: list[str] = []
     frame, target, row = without_blank_targets(frame, options, options.path, notes)
+    if form.encoding == EXCEL and (note := excel_note(target)):
+        notes.append(note)
     decimal = targets.mark(target, options)
     target = targets.one_spelling(target, decimal)
     task = targets.infer_task(target, options, decimal)

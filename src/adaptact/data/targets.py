@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from adaptact import config
-from adaptact.data.cells import decimal_mark, numbers, texts
+from adaptact.data.cells import EXACT, decimal_mark, loses_digits, numbers, texts
 from adaptact.data.parts import Task
 from adaptact.errors import DataError
 
@@ -18,24 +18,31 @@ def mark(target: pd.Series, options: config.Rows) -> str:
 
 
 def one_spelling(target: pd.Series, decimal: str) -> pd.Series:
-    """Labels as text; 1 and 1.0, or TRUE and true, are one label: the spelling that comes first."""
+    """Labels as text; 1 and 1.0, or TRUE and true, are one label: the spelling that comes first.
+
+    Codes of more digits than float64 has are told apart as they are written.
+    """
     values = numbers(target, decimal)
     text = texts(target)
     if values.notna().all():
-        return text.groupby(values).transform("first") if values.nunique() < text.nunique() else text
+        if values.nunique() == text.nunique():
+            return text
+        large = values.abs() > EXACT
+        return text.groupby(values.astype(object).mask(large, text) if large.any() else values).transform("first")
     if set(text.str.lower()) <= {"true", "false"}:
         return text.groupby(text.str.lower()).transform("first")
     return text
 
 
 def infer_task(target: pd.Series, options: config.Rows, decimal: str) -> Task:
-    """Regression for a numeric target with more than 20 values, unless it is set."""
+    """Regression for a numeric target with more than 20 values, unless it is set, or they are codes of many digits."""
     values = numbers(target, decimal)
     distinct, numeric = target.nunique(), bool(values.notna().all())
     if distinct < 2:
         raise DataError(f"the target {options.target!r} has {distinct} value: nothing to learn; name another column")
     if options.task == "auto":
-        return "regression" if numeric and distinct > MOST_CLASSES else "classification"
+        quantity = numeric and distinct > MOST_CLASSES and not loses_digits(target, values)
+        return "regression" if quantity else "classification"
     if options.task == "regression" and not numeric:
         wrong = target[values.isna()].iloc[0]
         raise DataError(
@@ -54,9 +61,15 @@ def find_labels(target: pd.Series, options: config.Rows, decimal: str) -> list[s
     labels = [str(label) for label in target.unique()]
     if values.notna().all():
         size = dict(zip(target, values, strict=True))
-        labels.sort(key=lambda label: size[label])
+        labels.sort(key=lambda label: (size[label], len(label), label))
     else:
         labels.sort()
+    if len(labels) > len(target) / 2 and values.notna().all() and loses_digits(target, values):
+        raise DataError(
+            f"the target {options.target!r} has {len(labels)} different numbers of 16 digits or more in {len(target)} "
+            "rows: they look like identifiers; name another column, or type data.task=regression, which loses their "
+            "last digits"
+        )
     if len(labels) > len(target) / 2:
         raise DataError(
             f"the target {options.target!r} has {len(labels)} different labels in {len(target)} rows: "
@@ -94,6 +107,6 @@ def encode(target: pd.Series, labels: list[str], decimal: str, path: str) -> np.
 def _loose(label: str) -> str:
     label = " ".join(label.split()).removesuffix(".")
     try:
-        return repr(float(label))
+        return repr(float(label)) if abs(float(label)) <= EXACT else label
     except ValueError:
         return label.lower() if label.lower() in {"true", "false"} else label

@@ -15,6 +15,7 @@ import pandas as pd
 from adaptact import config
 from adaptact.data import targets
 from adaptact.data.download import sha256
+from adaptact.data.limits import check_text_file
 from adaptact.data.parts import Part, Prepared, SourceRows, classes, standardize, values
 from adaptact.data.reading import SHIFT_JIS, Format, Open, detect_encoding, read
 from adaptact.data.roles import Column, Roles
@@ -175,11 +176,13 @@ def located(options: config.Text) -> config.Text:
 def read_texts(path: str, options: config.Text, key: str = "data.path") -> tuple[pd.DataFrame, Format]:
     """A table as :func:`reading.read` gives it, or the files of a folder as one."""
     if Path(path).is_dir():
-        return read_folder(path, options.encoding, key)
+        return read_folder(path, options.encoding, key, options.max_cell)
     return read(path, options, {options.target, *options.text}, key)
 
 
-def read_folder(path: str, encoding: str = "auto", key: str = "data.path") -> tuple[pd.DataFrame, Format]:
+def read_folder(
+    path: str, encoding: str = "auto", key: str = "data.path", max_cell: int = config.Rows.max_cell
+) -> tuple[pd.DataFrame, Format]:
     """Columns file (relative to the folder), text, and label: the subfolder's name.
 
     Raises:
@@ -191,7 +194,7 @@ def read_folder(path: str, encoding: str = "auto", key: str = "data.path") -> tu
     if len(names) < 2:
         has = f"only one, {names[0]!r}" if names else "none"
         raise DataError(f"{key}={path} must have a subfolder of .txt files per class, at least two; it has {has}")
-    texts, form = read_files([file for file, _ in rows], encoding, key)
+    texts, form = read_files([file for file, _ in rows], encoding, key, max_cell)
     frame = pd.DataFrame(
         {
             FILE: [file.relative_to(root).as_posix() for file, _ in rows],
@@ -227,12 +230,19 @@ def text_files(folder: Path) -> list[Path]:
     return sorted(file for file in folder.rglob("*") if file.suffix.lower() == ".txt" and file.is_file())
 
 
-def read_files(files: Sequence[Path], encoding: str = "auto", key: str = "data.path") -> tuple[list[str], Format]:
-    """The texts of some files, each in its own encoding where that is detected."""
+def read_files(
+    files: Sequence[Path], encoding: str = "auto", key: str = "data.path", max_cell: int = config.Rows.max_cell
+) -> tuple[list[str], Format]:
+    """The texts of some files, each in its own encoding where that is detected.
+
+    Raises:
+        DataError: a file that cannot be read, or one of surely more than ``max_cell`` characters.
+    """
     texts: list[str] = []
     used: Counter[str] = Counter()
     for file in files:
         try:
+            check_text_file(file, max_cell, key)
             content = file.read_bytes()
             found = detect_encoding(_opener(file), f"{key}: {file}") if encoding == "auto" else encoding
             found = "cp932" if found.lower() in SHIFT_JIS else found

@@ -18,6 +18,7 @@ from adaptact import config, files, records
 from adaptact.data.image_folder import located, walk
 from adaptact.data.image_preparation import FILE, ImagePreparation
 from adaptact.data.images import SUFFIXES
+from adaptact.data.images import read as picture
 from adaptact.errors import DataError
 from adaptact.export.predict import _csv_writer, _parquet_writer
 from adaptact.export.runs import load_settings
@@ -136,7 +137,7 @@ def _scored(
 ) -> Iterator[pd.DataFrame]:
     def read(name: str) -> np.ndarray | str:
         try:
-            return run.preparation.transform((root / located(root, name)).read_bytes())
+            return run.preparation.transform(picture(root / located(root, name)))
         except OSError as error:
             return error.strerror or str(error)
         except DataError as error:

@@ -166,16 +166,20 @@ def with_row(rows: list[dict[str, str]], row: Mapping[str, Any]) -> list[dict[st
 
 
 def write(folder: Path, rows: list[dict[str, str]], before: list[dict[str, str]], found: dict[str, Any]) -> None:
-    """Write ``history.csv``, and the scalars that are new with the batch of ``found``."""
+    """Write the scalars that are new with the batch of ``found``, and then ``history.csv``.
+
+    The row says that all of a batch is there, so it comes last: killed before it, the same command writes the scalars
+    once more, as the same points; the other way round they would be missing for good.
+    """
+    number = found["batch"]
+    known = next((row for row in before if int(row["batch"]) == number), None)
+    more = known is None or found["outcomes"] > int(known["outcomes"])
+    _scalars(folder, number, found, again=known is not None, more=more)
     content = io.StringIO(newline="")
     writer = csv.DictWriter(content, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     files.write_bytes(folder / FILE, content.getvalue().encode("utf-8-sig"))
-    number = found["batch"]
-    known = next((row for row in before if int(row["batch"]) == number), None)
-    more = known is None or found["outcomes"] > int(known["outcomes"])
-    _scalars(folder, number, found, again=known is not None, more=more)
 
 
 def _scalars(folder: Path, number: int, found: dict[str, Any], *, again: bool, more: bool) -> None:

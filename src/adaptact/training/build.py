@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from adaptact import config, models
+from adaptact import config, memory, models
 from adaptact.activations import ACTIVATIONS, create
 from adaptact.data import Prepared
 from adaptact.errors import ConfigError
@@ -49,8 +49,9 @@ def build_with_sites(
     """As :func:`build_network`, with the activations that were put in."""
     if settings.resume is not None and (Path(settings.resume) / "checkpoints" / "last.ckpt").is_file():
         settings = without_checkpoint(settings)  # the run's own checkpoint brings the weights
-    seed_all(settings.seed)
     options = config.options_of(settings.model)
+    check_memory(settings, input_shape, n_outputs, layout, options)
+    seed_all(settings.seed)
     if isinstance(settings.model, config.CustomModel):
         network = own_network(settings.model, settings.trust, input_shape, n_outputs)
     else:
@@ -59,6 +60,31 @@ def build_with_sites(
     freeze(network, settings.finetune)
     seed_all(settings.seed)
     return network, replaced
+
+
+def check_memory(
+    settings: config.Config,
+    input_shape: tuple[int, ...],
+    n_outputs: int,
+    layout: Layout | None,
+    options: dict[str, Any],
+) -> None:
+    """Raise ConfigError for a network whose parameters alone are beyond the free memory, before it is built.
+
+    A builder that needs real numbers, as one that reads a checkpoint does, is not asked.
+    """
+    free = memory.available()
+    if free is None or isinstance(settings.model, config.CustomModel) or getattr(settings.model, "pretrained", None):
+        return
+    try:
+        with torch.device("meta"):
+            built = models.build(settings.model.name, input_shape, n_outputs, layout=layout, **options)
+    except Exception:  # it says what is wrong when it is really built
+        return
+    size = sum(parameter.numel() * parameter.element_size() for parameter in built.parameters())
+    if size > free:
+        sizes = f"{size / 2**30:,.1f} GiB of parameters, and {free / 2**30:,.1f} GiB of memory are free"
+        raise ConfigError([f"model={settings.model.name} would have {sizes}: choose fewer or smaller layers"])
 
 
 def learns(replaced: Sequence[Replacement]) -> bool:

@@ -118,7 +118,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         UserError: truncated, foreign, packed, or of another schema; also entries of "state_dict" that are no tensors.
     """
     try:
-        check_archive(path, ratio=1.0)  # torch stores tensors as they are: a packed archive is of somebody else
+        check_archive(path)
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a broken or hostile file
         if (fault := machine_error(error)) is not None:
