@@ -32,8 +32,8 @@ UNREADABLE = [
     ("model.widths=[1,2", "'[' at position 14 is not closed"),
     ("model.widths=[1,2)", "')' at position 18 closes nothing"),
     ("seed=$(date)", "'(' at position 7 is not what a value may hold"),
-    ("seed=a(b)", "a(...) is no function here"),
-    ("seed=choice()", "empty choice"),
+    ("seed=a(b)", "a(...) at position 6 is no function here"),
+    ("seed=choice()", "choice(...) at position 6 cannot use what is in its brackets: empty choice"),
     ("seed=choice(1,2", "'(' at position 12 is not closed"),
     ("seed=int(x)", "invalid literal"),
     ("seed=range(1,2,0)", "must not be zero"),
@@ -154,6 +154,8 @@ def test_cfg_and_info_show_and_run_nothing(capsys: pytest.CaptureFixture[str]) -
     assert run(["--cfg=job", "--package=model", "model=mlp", "--resolve"]) == []
     assert "# @package model" in capsys.readouterr().out
     assert run(["--info", "searchpath"]) == []
+    assert run(["--version"]) == []
+    assert "hydra-core 1." in capsys.readouterr().out
     with pytest.raises(ConfigError, match="nowhere"):
         run(["--cfg=job", "--package=nowhere"])
 

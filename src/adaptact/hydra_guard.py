@@ -6,7 +6,9 @@ product's own files and typed words say; files from elsewhere may add a few plai
 
 from __future__ import annotations
 
+import contextlib
 import io
+import logging
 import re
 import tempfile
 from collections.abc import Callable, Iterator
@@ -193,6 +195,19 @@ def compose(config_dir: Path | None, words: Prepared) -> DictConfig:
     return OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
 
 
+@contextlib.contextmanager
+def _log_restored() -> Iterator[None]:
+    """Leave the log of the process as it was: Hydra sets it up for --info and hydra.verbose."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.handlers[:] = handlers
+
+
+@_log_restored()
 def show(job: str, flags: Flags, words: Prepared) -> None:
     """Print what ``--cfg`` or ``--info`` asks for; nothing is run."""
     hydra = Hydra(task_name=job, config_loader=CheckedLoader(flags.folder, words.hydra))
@@ -209,6 +224,7 @@ def show(job: str, flags: Flags, words: Prepared) -> None:
         ) from None
 
 
+@_log_restored()
 def run(job: str, config_dir: Path | None, words: Prepared, task: Callable[[Any], None], *, several: bool) -> None:
     """Run ``task`` on the configuration, or on each of a sweep.
 

@@ -119,6 +119,11 @@ def run_job(
         task(resumed(words))
         return
     flags, typed = _flags(words)
+    if flags.version:
+        from importlib.metadata import version
+
+        print(f"adaptact {version('adaptact')}, hydra-core {version('hydra-core')}")
+        return
     prepared = prepare([*typed, *experiment_words(typed, flags.folder)], group_choices(flags.folder))
     from adaptact import hydra_guard
 

@@ -135,7 +135,7 @@ def split_flags(words: list[str]) -> tuple[Flags, list[str], list[str]]:
         else:
             reason = next((why for known, why in REFUSED.items() if len(flag) > 3 and known.startswith(flag)), "")
             reason = reason or did_you_mean(flag, [*SWITCHES, *VALUED, "--help"])
-            problems.append(f"{repr_short(flag)} is no flag that is taken. {reason}")
+            problems.append(f"{repr_short(flag)} is no flag that is taken: {reason}")
     return flags, rest, problems
 
 
@@ -291,19 +291,24 @@ def _parse(text: str, word: str) -> Any:
         return OverridesParser.create().parse_override(text)
     except Exception as error:  # its functions raise whatever their arguments make them raise
         if (column := _where(text)) is None:
-            reason = re.sub(r"^\w+ while evaluating '.*?': ", "", str(error).splitlines()[0] if str(error) else "")
-            raise ValueError(f"{shown}: {_spoken(reason)}") from None
+            raise ValueError(f"{shown} cannot be read: {_spoken(str(error), word)}") from None
         column = max(0, column - len(text) + len(word)) if text.endswith(word.lstrip("+")) else None
         raise ValueError(_explained(word, shown, column)) from None
 
 
-def _spoken(reason: str) -> str:
-    if found := re.fullmatch(r"Unknown function '(\w+)'", reason):
+def _spoken(message: str, word: str) -> str:
+    """Plain words for a function of the grammar that does not exist, or that cannot use its arguments."""
+    line = message.split("\n", maxsplit=1)[0]
+    found = re.fullmatch(r"\w+ while evaluating '(.*?)': (.*)", line)
+    if not found:
+        return line or "its value is none that Hydra knows"
+    call, reason = found.groups()
+    name = call.partition("(")[0]
+    where = f"{name}(...) at position {word.find(f'{name}(') + 1}"
+    if reason.startswith("Unknown function"):
         known = "choice, range, interval, glob, sort, shuffle, tag, int, float, str, bool"
-        return (
-            f"{found[1]}(...) is no function here. Known: {known}. Text with brackets is typed in quotes inside quotes"
-        )
-    return reason or "it cannot be read"
+        return f"{where} is no function here. Known: {known}. Text with brackets is typed in quotes inside quotes"
+    return f"{where} cannot use what is in its brackets: {reason}"
 
 
 def _depth(text: str) -> int:
@@ -348,7 +353,7 @@ def _explained(word: str, shown: str, column: int | None) -> str:
         found, letter = bracket, word[bracket]
         why = "closes nothing" if letter in ")]}" else "is not closed" if letter in "([{" else "opens a quote only"
     elif value.endswith(","):
-        found, why = len(word) - 1, "promises one more value: leave it out, or add the value"
+        return f"{shown} cannot be read: ',' at position {len(word)} promises one more value: add it, or leave ',' out"
     elif "$(" in value or "`" in value:
         why = "is not what a value may hold here; nothing is run by a shell"
     if found is None or found >= len(word):
