@@ -188,17 +188,16 @@ def _in_child(words: list[str], printed: Path) -> None:
         from adaptact.__main__ import main
 
         code = main(words)
-        sys.stdout.flush()
-        sys.stderr.flush()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
-        sys.stdout.flush()
     except BaseException:
         import traceback
 
         traceback.print_exc()
         code = 1
     finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(code)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 from adaptact.errors import UserError
 from adaptact.files import read_json, read_yaml, write_json
 from adaptact.folders import new_folder, safe_name
-from adaptact.shapes import Count, Shaped, Share, conform, repr_short
+from adaptact.shapes import Between, Count, Shaped, Share, conform, repr_short
 
 SCHEMA = 1
 ENDED = {"finished", "diverged", "failed"}  # status of a planned run that is not tried again
@@ -25,16 +25,19 @@ Number = float | None  # null where it is not known or not finite
 Metrics = dict[str, Number]
 
 
-class _Rows(TypedDict):
-    train: Count
-    val: Count
-    test: Count
+Positive = Annotated[int, Between(1, 10**12)]
+
+
+class Rows(TypedDict):
+    train: Positive
+    val: Positive
+    test: Positive
 
 
 class _Data(TypedDict):
     name: str
     task: Literal["classification", "regression"]
-    rows: _Rows
+    rows: Rows
     fingerprint: str
     labels: NotRequired[list[str] | None]
     positive: NotRequired[str | None]

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from adaptact import files
 from adaptact.compare.folder import same_command
 from adaptact.compare.plan import FILE, Plan, changes_since, settle, with_learned_values
 from adaptact.errors import UserError
@@ -120,6 +122,31 @@ def test_what_changed_afterwards_is_kept(make_plan: Make, tmp_path: Path) -> Non
         "the code that trains changed (it was made by an earlier version of adaptact)",
     ]
     assert changes_since(first, make_plan()) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("margin", -1e308),
+        ("error", 0),
+        ("error", 0.5),
+        ("folds", 10**9),
+        ("seeds", ["a"]),
+        ("seeds", []),
+        ("data", {"rows": {"train": 0, "val": 20, "test": 30}}),
+        ("data", {"rows": {"train": 100}}),
+    ],
+)
+def test_a_plan_with_a_value_that_no_command_writes_is_refused_by_its_name(
+    make_plan: Make, tmp_path: Path, key: str, value: Any
+) -> None:
+    plan = make_plan()
+    plan.write(tmp_path)
+    plain = files.read_json(tmp_path / FILE)
+    plain[key] = plain[key] | value if isinstance(value, dict) else value
+    files.write_json(tmp_path / FILE, plain)
+    with pytest.raises(UserError, match=f"broken.*{key}"):
+        Plan.read(tmp_path)
 
 
 @pytest.mark.parametrize(

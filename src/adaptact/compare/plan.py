@@ -18,7 +18,7 @@ from adaptact.compare.code_files import code_files
 from adaptact.compare.options import Comparison
 from adaptact.config import SETTABLE, starts_from_options
 from adaptact.errors import UserError
-from adaptact.shapes import Between, Count, Shaped, Share, conform
+from adaptact.shapes import Between, Shaped, conform
 
 SCHEMA = 1
 FILE = "plan.json"
@@ -56,7 +56,7 @@ class _Data(TypedDict):
     name: str
     task: Literal["classification", "regression"]
     fingerprint: str
-    rows: dict[str, Count]
+    rows: records.Rows
     fixed_test: bool
     labels: NotRequired[list[str] | None]
     positive: NotRequired[dict[str, Any] | None]
@@ -116,9 +116,9 @@ class Plan:
     baseline: str
     metric: str
     mode: Annotated[str, Shaped(Literal["min", "max"])]
-    margin: float | None
+    margin: Annotated[float, Between(0, 1e100)] | None
     margin_rule: str
-    error: Share
+    error: Annotated[float, Between(1e-100, 0.5 - 1e-12)]
     strict: bool
     vary: Annotated[list[str], Shaped(list[Literal["init", "order", "split"]])]
     seeds: Annotated[list[Seed], Between(1, MOST_RUNS)]

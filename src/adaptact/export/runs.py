@@ -90,6 +90,8 @@ def load_run(folder: Path, trust: str | None = None) -> TrainedRun:
     if isinstance(settings.data, config.Rows):
         kind = TextPreparation if isinstance(settings.data, config.Text) else TablePreparation
         preparation = kind.load(folder / "preparation")
+        if preparation.task != record.data["task"] or list(preparation.labels) != list(record.data.get("labels") or []):
+            raise UserError(f"{folder / 'preparation'} and {folder / 'result.json'} have different tasks or labels")
         n_outputs = len(preparation.labels) if preparation.task == "classification" else 1
         interface = Interface(
             (preparation.width,), n_outputs, preparation.layout, preparation.center, preparation.scale
