@@ -142,6 +142,9 @@ WAYS: dict[str, Way] = {
     "typed argument of a launcher": Way(["+hydra.launcher.x={_target_:evilpk.Callback}", *SWEEP]),
     "typed argument of a sweeper": Way(["hydra.sweeper.params={x:[{_target_:evilpk.Callback}]}", *SWEEP]),
     "typed argument by reference": Way(["++bad._target_=evilpk.Callback", "+hydra.launcher.x=${bad}", *SWEEP]),
+    "typed argument by reference in a list": Way(
+        ["++bad._target_=evilpk.Callback", "+hydra.launcher.x=['${bad}']", *SWEEP], said="takes a plain value"
+    ),
     "typed launcher outside": Way(["hydra/launcher=../../outside", *SWEEP], said="no name of an installed plugin"),
     "typed deletion": Way(["~hydra.job_logging"]),
     "typed rerun": Way(["--experimental-rerun=rerun.pickle"], said="pickle"),

@@ -205,7 +205,7 @@ def _hydra_word(word: str, name: str, value: str) -> str:
     if parsed.is_sweep_override():
         raise ValueError(f"{name} takes one value for all runs")
     if name.startswith(("hydra.launcher", "hydra.sweeper")) and not group:
-        if "${" in value:
+        if "${" in str(parsed.value()):
             raise ValueError(f"{name} takes a plain value: what ${{...}} stands for could name a class")
         if any(key.startswith("_") for key in _keys(parsed.value())):
             raise ValueError(f"{name} takes no keys that begin with _: they name classes")
