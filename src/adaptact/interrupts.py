@@ -32,10 +32,15 @@ def raise_as(name: str) -> None:
     raise Terminated if name == "SIGTERM" else KeyboardInterrupt
 
 
+def heeded(*numbers: int) -> list[int]:
+    """Those signals that are not ignored: a shell script starts what it puts in the background without Ctrl-C."""
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+
+
 @contextlib.contextmanager
 def sigterm_raises() -> Iterator[None]:
     """Raise :class:`Terminated` on SIGTERM; only in the main thread, which alone can set a handler."""
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread() or not heeded(signal.SIGTERM):
         yield
         return
 

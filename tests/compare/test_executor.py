@@ -84,3 +84,20 @@ def test_an_interruption_that_a_library_took_for_a_broken_worker_ends_it(monkeyp
     with pytest.raises(KeyboardInterrupt):
         execute(dict, [()], lambda number, result: None, workers=1)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_signal_that_the_shell_has_ignored_stays_ignored() -> None:
+    """As Ctrl-C is for a command that a shell script has put into the background."""
+    found: list[dict[str, Any]] = []
+
+    def report(number: int, result: dict[str, Any]) -> None:
+        signal.raise_signal(signal.SIGINT)
+        found.append(result)
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        execute(dict, [()], report, workers=1)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert found == [{}]

@@ -72,6 +72,7 @@ def changed(path: Path, **values: Any) -> None:
         ("preparation/columns.json", {"roles": None}, "roles"),
         ("preparation/profile.json", {"c": None}, "c must be"),
         ("preparation/columns.json", {"bins": [[0.0]]}, "bins"),
+        ("preparation/columns.json", {"labels": ["no", "maybe"]}, "labels"),
     ],
 )
 def test_a_file_of_a_run_with_wrong_values_is_named(

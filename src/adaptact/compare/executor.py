@@ -17,7 +17,7 @@ from joblib.externals.loky import ProcessPoolExecutor, get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from adaptact.errors import MachineError, UserError
-from adaptact.interrupts import end_with, raise_as
+from adaptact.interrupts import end_with, heeded, raise_as
 
 Work = Callable[..., dict[str, Any]]
 KILLED = {
@@ -92,7 +92,7 @@ def _interrupts() -> Iterator[Callable[[], None]]:
     if threading.current_thread() is not threading.main_thread():  # which alone may set a handler
         yield check
         return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, note) for number in heeded(signal.SIGINT, signal.SIGTERM)}
     try:
         yield check
     finally:

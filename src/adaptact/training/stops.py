@@ -9,6 +9,8 @@ from typing import Any
 
 import lightning as L
 
+from adaptact.interrupts import heeded
+
 
 class Interrupted(BaseException):
     """Somebody asked the run to end. Not an Exception, so that nothing on the way swallows it."""
@@ -28,7 +30,9 @@ class Signals(L.Callback):
 
     def __init__(self) -> None:
         # before Lightning puts its own in the way
-        self._before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._before: dict[int, Any] = {
+            number: signal.getsignal(number) for number in heeded(signal.SIGINT, signal.SIGTERM)
+        }
         self._waiting: int | None = None
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
