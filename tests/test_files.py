@@ -18,6 +18,7 @@ from adaptact import files
 from adaptact.errors import MachineError, UserError
 from adaptact.outputs import Outputs, read_outputs
 from adaptact.shapes import Between, conform
+from adaptact.training.interface import Interface
 
 
 class Shape(TypedDict):
@@ -360,3 +361,21 @@ def test_names_of_any_length_and_letter_can_be_written(tmp_path: Path) -> None:
         files.write_text(tmp_path / name, "y")
     assert all(path.read_text() == "y" for path in tmp_path.iterdir())
     assert len(os.listdir(tmp_path)) == 5
+
+
+@pytest.mark.parametrize(
+    ("plain", "says"),
+    [
+        ({"kind": "Pixels", "mean": [0.5], "std": [0.2, 0.2]}, "as many as each other"),
+        ({"kind": "Pixels", "mean": [], "std": []}, "as many as each other"),
+        ({"kind": "Tokens", "vocabulary": 10, "pad": 10}, "beyond the vocabulary"),
+        ({"kind": "Tokens", "vocabulary": 10**12}, "vocabulary"),
+        ({"kind": "os.system"}, "layout.kind"),
+        ({"kind": ["Pixels"]}, "layout.kind"),
+    ],
+)
+def test_inputs_whose_values_do_not_go_together_are_refused(tmp_path: Path, plain: dict[str, Any], says: str) -> None:
+    whole = {"schema": 1, "input_shape": [3, 8, 8], "n_outputs": 2, "center": 0.0, "scale": 1.0, "layout": plain}
+    files.write_json(tmp_path / "inputs.json", whole)
+    with pytest.raises(UserError, match=says):
+        Interface.load(tmp_path)

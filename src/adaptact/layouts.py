@@ -41,6 +41,10 @@ class Pixels:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        if not self.mean or len(self.mean) != len(self.std):
+            raise ValueError("mean and std of pixels must be as many as each other")
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -56,6 +60,10 @@ class Tokens:
     pad: Token = 0
     unknown: Token = 1
     special: tuple[Token, ...] = ()
+
+    def __post_init__(self) -> None:
+        if beyond := [number for number in (self.pad, self.unknown, *self.special) if number >= self.vocabulary]:
+            raise ValueError(f"token {beyond[0]} is beyond the vocabulary of {self.vocabulary}")
 
 
 Layout = Columns | Pixels | Tokens

@@ -212,7 +212,14 @@ def fitted_network(
     best = folder / "checkpoints" / "best.ckpt"
     if not best.is_file():
         raise UserError(f"{folder} has no checkpoints/best.ckpt: its training ended before the first epoch did")
-    network = build_network(without_checkpoint(settings), input_shape, n_outputs, layout)
+    try:
+        network = build_network(without_checkpoint(settings), input_shape, n_outputs, layout)
+    except UserError:
+        raise
+    except Exception as error:  # of a builder, on values of the folder that do not go together
+        raise UserError(
+            f"{folder} does not say how its network is built ({type(error).__name__}: {error}); debug=true shows where"
+        ) from error
     weights = {
         name.removeprefix("network."): tensor
         for name, tensor in load_checkpoint(best)["state_dict"].items()
