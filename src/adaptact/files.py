@@ -285,9 +285,8 @@ def together(folder: Path) -> Iterator[Path]:
     with _as_machine_error(folder):
         # drafts of any name: a folder that is named by the time never comes again
         _remove(folder.resolve().parent.glob(f".*.{_HOST}.*.tmp"))
-        draft = (
-            _temporary(folder.resolve()) / folder.name
-        )  # pages may show the name, and a link may lead to another disk
+        # resolved, as a link may lead to another disk; of the same name, as pages may show it
+        draft = _temporary(folder.resolve()) / folder.name
         try:
             draft.mkdir(parents=True)
             yield draft

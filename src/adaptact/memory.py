@@ -65,7 +65,7 @@ def _of_linux(file: Path = Path("/proc/meminfo")) -> int | None:
 
 
 def _of_control_group(root: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """What a limit leaves: files that the kernel keeps in memory count as used there, and can be dropped."""
+    """Memory that a limit leaves: files that the kernel keeps in memory count as used, and can be dropped."""
     for limit, used, kept in (
         ("memory.max", "memory.current", "inactive_file"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),

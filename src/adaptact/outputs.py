@@ -16,7 +16,7 @@ FILE = "outputs.npz"
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a network says of each row, and what is true, in the order of the rows.
+    """Predictions and true values of each row, in the order of the rows.
 
     Shape:
         predictions and val_predictions: (rows, classes) probabilities, or (rows,) values in the target's unit; targets

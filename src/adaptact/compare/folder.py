@@ -65,7 +65,7 @@ def folder_of(parent: Path, plan: Plan, name: str | None, retrain: bool) -> Path
 
 
 def _is_of(folder: Path, plan: Plan) -> bool:
-    """Return True if a folder holds just this plan, made by this code: somebody asked for it before."""
+    """Return True if a folder holds just this plan, made by this code: it was asked for before."""
     try:
         other = Plan.read(folder)
     except UserError:

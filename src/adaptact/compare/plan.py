@@ -28,6 +28,7 @@ NOT_IN_HASH = ("output_dir", "resume", "trust", "follow_links", "debug", "logger
 MOST_RUNS = 100_000
 Name = Annotated[str, Between(1, 200)]
 Seed = Annotated[int, Between(0, 2**63 - 1)]
+Threads = Annotated[int, Between(1, 10_000)]
 
 
 class _DataSettings(TypedDict):
@@ -44,7 +45,7 @@ class _ModelSettings(TypedDict):
 
 
 class _Settings(TypedDict):
-    """What a plan itself asks of the settings of an arm; the rest is checked before a run."""
+    """Settings of an arm that a plan itself relies on; the rest is checked before a run."""
 
     seed: Seed
     data: _DataSettings
@@ -131,7 +132,7 @@ class Plan:
     decided_at: str = ""
     changes: list[dict[str, str]] = field(default_factory=list)
     code_files: dict[str, str] = field(default_factory=dict)
-    threads: Annotated[int, Between(1, 10_000)] | None = None
+    threads: Threads | None = None
     state: Literal["running", "interrupted", "finished"] | None = None
     schema: int = SCHEMA
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from skops import io as skops_io
 from adaptact import config, files
 from adaptact.data.cells import numbers, texts
 from adaptact.data.profile import Profile, profile
-from adaptact.data.reading import Format
+from adaptact.data.reading import Format, PreparationFile
 from adaptact.data.roles import Column, Roles, calendar, calendar_parts
 from adaptact.errors import DataError
 from adaptact.files import check_archive
@@ -33,17 +33,10 @@ PIECE = 50_000  # rows that are transformed at once
 MOST_ROWS = 100_000  # of which a preparation learns: more would move no quantile by more than two thousandths
 
 
-class _Columns(TypedDict):
+class _Columns(PreparationFile):
     """``columns.json``."""
 
-    schema: int
     roles: list[Column]
-    target: str
-    labels: list[str]
-    task: Literal["classification", "regression"]
-    center: float
-    scale: float
-    form: Format
     time: str | None
     missing: list[str]
     cardinalities: list[Annotated[int, Between(1, MOST)]]

@@ -25,7 +25,7 @@ class Distribution(TypedDict):
 
 
 class Profile(TypedDict):
-    """What the training rows looked like in one column; quantiles of numbers and dates, shares of categories."""
+    """Training rows of one column in short: quantiles of numbers and dates, shares of categories."""
 
     role: str
     rows: Count

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal, TypedDict
 
 import pandas as pd
 
@@ -52,6 +52,18 @@ class Format:
         skipped = f", {self.skip} line(s) above the table left out" if self.skip else ""
         header = "header" if self.header else "no header (columns are numbered from 0)"
         return f"{self.encoding}, {f'{name}, ' if self.separator else ''}{header}{skipped}"
+
+
+class PreparationFile(TypedDict):
+    """Keys that the JSON files of all preparations have: the target, its scale, and the format of the table."""
+
+    schema: int
+    target: str
+    labels: list[str]
+    task: Literal["classification", "regression"]
+    center: float
+    scale: float
+    form: Format
 
 
 def chunks(

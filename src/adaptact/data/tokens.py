@@ -8,14 +8,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pandas as pd
 
 from adaptact import config, files
 from adaptact.data.cells import texts as as_texts
-from adaptact.data.reading import Format
+from adaptact.data.reading import Format, PreparationFile
 from adaptact.data.roles import Column, Roles
 from adaptact.errors import DataError, UserError
 from adaptact.layouts import MOST, Token, Tokens
@@ -37,17 +37,10 @@ PADS = ("[PAD]", "<pad>", "<|pad|>", "<|endoftext|>", "</s>")
 UNKNOWNS = ("[UNK]", "<unk>", "[MASK]", "<mask>", "<|endoftext|>")
 
 
-class _Texts(TypedDict):
+class _Texts(PreparationFile):
     """``texts.json``."""
 
-    schema: int
     columns: Annotated[list[str], Between(1, 1000)]
-    target: str
-    labels: list[str]
-    task: Literal["classification", "regression"]
-    center: float
-    scale: float
-    form: Format
     max_length: Annotated[int, Between(1, 100_000)]
     vocabulary: Annotated[int, Between(2, MOST)]
     pad: Token

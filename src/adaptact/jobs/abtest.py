@@ -25,7 +25,7 @@ KEPT = ("smallest", "method", "better", "error", "share")  # of a plan, for the 
 
 
 class _Plan(TypedDict):
-    """What is taken from the ``plan.json`` of a test."""
+    """Keys of the ``plan.json`` of a test that assignment and analysis rely on."""
 
     schema: int
     smallest: float | None

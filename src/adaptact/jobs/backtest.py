@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from adaptact import config, files, folders, records, terminal
 from adaptact.compare.backtest_plan import Backtest, Value, WindowRun, read_run, read_words, runs_of
 from adaptact.compare.folder import refuse_stale_runs, stale_runs
 from adaptact.compare.options import Comparison
-from adaptact.compare.plan import Arm, arms_of, digest
+from adaptact.compare.plan import Arm, Threads, arms_of, digest
 from adaptact.errors import ConfigError, DataError, UserError
 from adaptact.folders import refuse_links
 from adaptact.interrupts import continues
 from adaptact.jobs.compare import check_costs, checks, configurations, keep_positive
 from adaptact.locks import locked
-from adaptact.shapes import Between
 
 if TYPE_CHECKING:
     from adaptact.compare.backtest_analysis import Ran
@@ -195,11 +194,11 @@ def threads_of(folder: Path) -> int | None:
 
 
 class _Planned(TypedDict):
-    """What is read of the ``plan.json`` of a back-test."""
+    """Keys of the ``plan.json`` of a back-test that a later command relies on."""
 
     source: str
     words: list[str]
-    threads: NotRequired[Annotated[int, Between(1, 10_000)]]
+    threads: NotRequired[Threads]
 
 
 def same_command(parent: Path, words: Sequence[str], source: str) -> Path | None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
-from typing import Annotated, Any, TypedDict
+from typing import Any, TypedDict
 
 from rich.markup import escape
 from rich.table import Table
 
 from adaptact import config, files, folders, records, terminal
 from adaptact.compare.options import Comparison
-from adaptact.compare.plan import decisive, digest
+from adaptact.compare.plan import Threads, decisive, digest
 from adaptact.compare.results import as_csv
 from adaptact.compare.tuning import Study, Tuning, defaults_of, read_words, score, write_tuned
 from adaptact.errors import UserError
@@ -21,7 +21,6 @@ from adaptact.formatting import number
 from adaptact.interrupts import continues
 from adaptact.jobs.compare import checks, configurations, keep_positive
 from adaptact.locks import locked
-from adaptact.shapes import Between
 
 
 def run(words: list[str]) -> None:
@@ -104,7 +103,7 @@ def threads_of(folder: Path, now: int) -> int:
 
 
 class _Threads(TypedDict):
-    threads: Annotated[int, Between(1, 10_000)]
+    threads: Threads
 
 
 def search(

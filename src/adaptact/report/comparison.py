@@ -80,7 +80,7 @@ def write_report(
 
 
 def ageing_of(folder: Path, language: str) -> list[Block]:
-    """What a comparison's report shows of a back-test.
+    """Build the part of a comparison's report about a back-test.
 
     Raises:
         UserError: no back-test there, or a broken one.

@@ -45,7 +45,7 @@ LONGEST_NUMBER = 40  # letters of a number in a cell
 
 
 class Found(TypedDict):
-    """What is relied on in the ``monitor.json`` of a batch."""
+    """Keys of the ``monitor.json`` of a batch that later commands rely on."""
 
     schema: int
     status: Literal["ok", "watch", "retrain"]

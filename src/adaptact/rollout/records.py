@@ -20,7 +20,7 @@ class _Candidate(TypedDict):
 
 
 class _Compared(TypedDict):
-    """What is taken from the ``report.json`` of a comparison."""
+    """Keys of the ``report.json`` of a comparison that planning a test relies on."""
 
     baseline: str
     candidates: list[_Candidate]

@@ -145,7 +145,7 @@ def is_whole(tensor: Any) -> bool:
 
 
 class _Checkpoint(TypedDict):
-    """What is asked of a checkpoint from which a run goes on."""
+    """Entries that a checkpoint needs for a run to go on from it."""
 
     epoch: Count
     global_step: Count
