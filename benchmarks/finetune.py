@@ -14,8 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from adaptact.data.idx import load as load_idx
 from adaptact.export.runs import load_settings
+
+from adaptact.data.idx import load as load_idx
 from adaptact.training.checkpoints import fitted_network
 
 SMALL = ["model.small.embedding_size=16", "model.small.hidden_sizes=[16,32,64]"]

@@ -47,7 +47,7 @@ def command(*words: str, folder: Path | None = None, **more: str) -> Done:
     """
     out, err = io.StringIO(), io.StringIO()
     one_core = mock.patch(
-        "adaptact.compare.executor.cores", return_value=1
+        "adaptact.comparison.worker_pool.cores", return_value=1
     )  # the others are for the tests beside this one
     with _as_started(folder, more), one_core, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:

@@ -64,7 +64,7 @@ def install(event: Event | None) -> None:
         _install(event)
         return
     os.environ[VARIABLE] = json.dumps(asdict(event))
-    executor: Any = importlib.import_module("adaptact.compare.executor")
+    executor: Any = importlib.import_module("adaptact.comparison.worker_pool")
     executor.end_with = begin_worker
 
 

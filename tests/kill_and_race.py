@@ -48,8 +48,8 @@ IMPORTS = (
     ),
     *(f"adaptact.report.{name}" for name in ("backtest", "comparison", "progress", "rollout")),
     *(f"adaptact.rollout.{name}" for name in ("abtest", "assignment", "batches", "history", "monitoring")),
-    "adaptact.training.planned",
-    "adaptact.training.windows",
+    "adaptact.comparison.one_run",
+    "adaptact.comparison.backtest_one_run",
     "optuna",
     "torch.utils.tensorboard",
 )

@@ -24,11 +24,11 @@ def _in_worker(call: str, about: str = "", number: int = 1, when: str = "after")
     return Event(call, about, number, when, where="worker")
 
 
-MAKE_ROOM = _in_worker("adaptact.training.planned:make_room")
+MAKE_ROOM = _in_worker("adaptact.comparison.one_run:make_room")
 BORN = Event("joblib.externals.loky.backend.fork_exec:fork_exec")
 LOCK = Event("os:open", ".lock")
 TRAINING = [
-    _in_worker("adaptact.callbacks.history:History.on_validation_end"),
+    _in_worker("adaptact.callbacks.metrics_csv:History.on_validation_end"),
     LOCK,
     BORN,
     MAKE_ROOM,
@@ -263,7 +263,7 @@ def make_jobs(inputs: Path, run: str) -> dict[str, Job]:
                 write("report.html", 2),
                 *TRAINING,
                 write("plan.json", when="before"),
-                Event("adaptact.report.progress:Progress.done", number=2),
+                Event("adaptact.comparison.progress:Progress.done", number=2),
                 Event("adaptact.report.comparison:to_html", when="before"),
             ],
             inputs,
@@ -273,9 +273,9 @@ def make_jobs(inputs: Path, run: str) -> dict[str, Job]:
             [*arms, "data=wine", "trials=2", "workers=2", "name=t"],
             [
                 *TRAINING,
-                Event("adaptact.compare.tuning:Study.ask", number=1),
-                Event("adaptact.compare.tuning:Study.tell", number=1),
-                Event("adaptact.compare.tuning:Study.tell", number=3, when="before"),
+                Event("adaptact.comparison.tuning:Study.ask", number=1),
+                Event("adaptact.comparison.tuning:Study.tell", number=1),
+                Event("adaptact.comparison.tuning:Study.tell", number=3, when="before"),
                 write("tuned.yaml", 2),
             ],
             inputs,
@@ -286,7 +286,7 @@ def make_jobs(inputs: Path, run: str) -> dict[str, Job]:
             [
                 *TRAINING,
                 write("plan.json"),
-                Event("adaptact.report.progress:Progress.done", number=1),
+                Event("adaptact.comparison.progress:Progress.done", number=1),
                 Event("adaptact.report.backtest:to_html", when="before"),
                 write("backtest.json"),
             ],
@@ -299,12 +299,12 @@ def make_jobs(inputs: Path, run: str) -> dict[str, Job]:
                 write("history.csv", when="before"),
                 write("history.csv"),
                 LOCK,
-                Event("adaptact.rollout.batches:read_batch", when="before"),
+                Event("adaptact.rollout.monitor_batch:read_batch", when="before"),
                 write("monitor.json", when="before"),
                 write("monitor.json", 2),
                 write("monitor.html", 1),
                 write("monitor.html", 2, when="before"),
-                Event("adaptact.rollout.history:_scalars", when="before"),
+                Event("adaptact.rollout.monitor_history:_scalars", when="before"),
                 Event("os:fsync", number=3),
             ],
             inputs,
@@ -317,8 +317,8 @@ def make_jobs(inputs: Path, run: str) -> dict[str, Job]:
                 write("assignment.json"),
                 write("one-assigned.csv", when="before"),
                 LOCK,
-                Event("adaptact.rollout.rows:plain_table", when="before"),
-                Event("adaptact.rollout.rows:plain_table"),
+                Event("adaptact.rollout.outcomes:plain_table", when="before"),
+                Event("adaptact.rollout.outcomes:plain_table"),
                 Event("os:fsync", when="before"),
                 Event("os:fsync", number=2, when="before"),
                 write("assignment.json", when="before"),
@@ -334,7 +334,7 @@ def make_jobs(inputs: Path, run: str) -> dict[str, Job]:
                 Event("adaptact.files:append_line", when="before"),
                 Event("adaptact.files:append_line"),
                 LOCK,
-                Event("adaptact.rollout.rows:plain_table"),
+                Event("adaptact.rollout.outcomes:plain_table"),
                 Event("os:fsync", number=1, when="before"),
                 Event("os:fsync", number=4),
                 write("results.json", when="before"),
@@ -351,7 +351,7 @@ def make_jobs(inputs: Path, run: str) -> dict[str, Job]:
                 write("scored.csv", when="before"),
                 Event("adaptact.export.predict:files.replacing", when="before"),
                 Event("os:fsync"),
-                Event("adaptact.export.runs:TableRun.load"),
+                Event("adaptact.export.trained_run:TableRun.load"),
                 write("scored.csv"),
             ],
             inputs,

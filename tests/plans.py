@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from adaptact import config
-from adaptact.compare.options import Comparison, read_words
-from adaptact.compare.plan import Plan, arms_of
-from adaptact.compare.results import Result
+from adaptact.comparison.options import Comparison, read_words
+from adaptact.comparison.plan import Plan, arms_of
+from adaptact.comparison.results import Result
 from adaptact.records import Record
 
 CHOICES: dict[str, dict[str, Any]] = {

@@ -18,7 +18,7 @@ from adaptact import files
 from adaptact.errors import MachineError, UserError
 from adaptact.outputs import Outputs, read_outputs
 from adaptact.shapes import Between, conform
-from adaptact.training.interface import Interface
+from adaptact.training.input_spec import Interface
 
 
 class Shape(TypedDict):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from adaptact import launcher
 from adaptact.__main__ import main
-from adaptact.compare import backtest_plan, tuning
-from adaptact.compare import options as compare_options
+from adaptact.comparison import backtest_options, tuning
+from adaptact.comparison import options as compare_options
 from adaptact.errors import ConfigError, UserError
 from adaptact.words import prepare, split_flags
 
@@ -211,7 +211,7 @@ def test_no_words_end_in_a_traceback_in_any_job(tmp_path_factory: pytest.TempPat
             launcher.compose,
             compare_options.read_words,
             tuning.read_words,
-            backtest_plan.read_words,
+            backtest_options.read_words,
             lambda typed: launcher.resumed(["resume=nowhere", *typed]),
         ):
             with contextlib.suppress(UserError, OSError):

@@ -32,10 +32,10 @@ JOBS = {
 }
 CONFIGURED = {"train", "check-data", "inspect"}  # take a whole configuration
 OPTIONS = {  # have keys of their own beside it
-    "compare": ("adaptact.compare.options", "Comparison"),
-    "report": ("adaptact.compare.options", "Presentation"),
-    "tune": ("adaptact.compare.tuning", "Tuning"),
-    "backtest": ("adaptact.compare.backtest_plan", "Backtest"),
+    "compare": ("adaptact.comparison.options", "Comparison"),
+    "report": ("adaptact.comparison.options", "Presentation"),
+    "tune": ("adaptact.comparison.tuning", "Tuning"),
+    "backtest": ("adaptact.comparison.backtest_options", "Backtest"),
     "export": ("adaptact.export.options", "Export"),
     "benchmark": ("adaptact.benchmark.options", "Benchmark"),
     "shadow": ("adaptact.rollout.options", "Shadow"),

@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from adaptact import config, memory
-from adaptact.data import limits, reading
-from adaptact.data.text import read_folder
+from adaptact.data import limits
+from adaptact.data.table import reading
+from adaptact.data.text.text import read_folder
 from adaptact.errors import DataError
 
 Read = Callable[..., pd.DataFrame]

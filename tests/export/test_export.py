@@ -20,17 +20,17 @@ import torch
 from torch import nn
 
 from adaptact import __main__ as command_line
-from adaptact import conversion, data, files, records
+from adaptact import data, files, onnx_export, records
 from adaptact.activations import create
 from adaptact.data import Prepared
-from adaptact.export import latency, model
+from adaptact.export import latency, write
+from adaptact.export.check_rows import Rows, real_rows
 from adaptact.export.latency import gelu_instead
 from adaptact.export.predict import scored
-from adaptact.export.rows import Rows, real_rows
-from adaptact.export.runs import TableRun, TrainedRun, load_run
+from adaptact.export.trained_run import TableRun, TrainedRun, load_run
 from adaptact.layouts import Pixels, Tokens
 from adaptact.surgery import named_activations, replace_activations
-from adaptact.training.interface import Interface
+from adaptact.training.input_spec import Interface
 from texts import messages
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -277,7 +277,7 @@ FORMULA = {
 
 
 def in_onnx(network: nn.Module) -> Any:
-    return conversion.to_onnx(conversion.traced(network, torch.zeros(3, 4))).graph
+    return onnx_export.to_onnx(onnx_export.traced(network, torch.zeros(3, 4))).graph
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -359,7 +359,7 @@ def test_texts_of_any_length_can_be_asked(small_run: Path, tmp_path: Path) -> No
     for row, length in enumerate(torch.randint(1, 13, (40,)).tolist()):
         x[row, length:] = 0
     expected = run.answers(x)
-    made = model.export_run(run, Rows(x, None, "made"), tmp_path / "out", ["onnx", "torch"])
+    made = write.export_run(run, Rows(x, None, "made"), tmp_path / "out", ["onnx", "torch"])
     assert made.files["model.onnx"]["difference"] < 1e-6
     assert made.files["model.pt2"]["difference"] < 1e-6
     assert np.abs(asked(tmp_path / "out" / "model.onnx", x, 7) - expected).max() < 1e-6
@@ -380,7 +380,7 @@ def test_images_go_in_as_bytes(small_run: Path, tmp_path: Path) -> None:
         Interface((1, 8, 8), 3, layout),
     )
     x = torch.randint(0, 256, (20, 1, 8, 8), dtype=torch.uint8)
-    model.export_run(run, Rows(x, None, "made"), tmp_path / "out", ["onnx"])
+    write.export_run(run, Rows(x, None, "made"), tmp_path / "out", ["onnx"])
     assert asked(tmp_path / "out" / "model.onnx", x, 3) == pytest.approx(run.answers(x), abs=1e-6)
     entry = onnxruntime.InferenceSession(tmp_path / "out" / "model.onnx").get_inputs()[0]
     assert (entry.name, entry.type, entry.shape) == ("pixels", "tensor(uint8)", ["batch", 1, 8, 8])
@@ -398,7 +398,7 @@ def test_a_value_that_is_large_beside_its_spread_keeps_its_digits(small_run: Pat
     run.record.data |= {"task": "regression", "labels": []}
     network = nn.Sequential(nn.Linear(13, 1)).eval()
     far = TrainedRun(run.folder, run.settings, run.record, network, Interface((13,), 1, None, 1e9, 0.5))
-    made = model.export_run(far, Rows(torch.randn(20, 13), None, "made"), tmp_path / "out", ["onnx", "torch"])
+    made = write.export_run(far, Rows(torch.randn(20, 13), None, "made"), tmp_path / "out", ["onnx", "torch"])
     assert max(made.files[name]["difference"] for name in ("model.onnx", "model.pt2")) < 1e-5
 
 
@@ -477,8 +477,8 @@ def test_rows_of_a_file_are_for_tables(small_run: Path) -> None:
 def test_a_model_that_answers_differently_is_refused_and_not_left_behind(
     small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, off: float, format: str
 ) -> None:
-    forward = model.Answering.forward
-    monkeypatch.setattr(model.Answering, "forward", lambda self, x: forward(self, x) + off)
+    forward = write.Answering.forward
+    monkeypatch.setattr(write.Answering, "forward", lambda self, x: forward(self, x) + off)
     error = refused(f"run={small_run}", f"output={tmp_path / 'out'}", f"formats={format}")
     assert "answers differently from the network" in error
     assert list(tmp_path.iterdir()) == []
@@ -487,7 +487,7 @@ def test_a_model_that_answers_differently_is_refused_and_not_left_behind(
 def test_a_network_that_cannot_be_converted_is_named(
     small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model.Answering, "forward", lambda self, x: x if x.sum().item() > 0 else -x)
+    monkeypatch.setattr(write.Answering, "forward", lambda self, x: x if x.sum().item() > 0 else -x)
     assert "cannot be converted" in refused(f"run={small_run}", f"output={tmp_path / 'out'}")
     assert list(tmp_path.iterdir()) == []
 
@@ -537,8 +537,8 @@ def test_texts_answer_alike_from_what_the_export_folder_holds(tmp_path: Path, mo
     tokenizers = pytest.importorskip("tokenizers")
     messages(160).to_csv(tmp_path / "声.csv", index=False)
     words = [f"data.path={tmp_path / '声.csv'}", "data.text=本文", "data.target=評価", "data.vocabulary=300"]
-    words += ["model.config={hidden_size:16}" if model == "bert" else "model.width=16", "data.batch_size=16"]
-    run = train(tmp_path / "runs", "data=text", f"model={model}", "activation=sgblend", *words)
+    words += ["model.config={hidden_size:16}" if write == "bert" else "model.width=16", "data.batch_size=16"]
+    run = train(tmp_path / "runs", "data=text", f"model={write}", "activation=sgblend", *words)
     file = export(run)
     report = json.loads((file.parent / "export.json").read_text(encoding="utf-8"))
     assert all(0 <= report["files"][name]["difference_from_outputs"] < 1e-5 for name in ("model.onnx", "model.pt2"))

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from adaptact import config
-from adaptact.data import table
+from adaptact.data.table import table
 from adaptact.errors import ConfigError, DataError, UserError
 from adaptact.export import predict as predicting
 from adaptact.export.predict import neutralized, predict_file
-from adaptact.export.runs import TableRun
+from adaptact.export.trained_run import TableRun
 from adaptact.jobs import predict as job
 from adaptact.training.run import train
 

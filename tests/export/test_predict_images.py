@@ -51,8 +51,8 @@ def test_a_folder_is_scored_as_the_run_scored_its_test_pictures(trained: tuple[P
     found = scored(run, root, tmp_path / "out.csv")
     assert list(found) == ["path", "prediction", "probability 赤い丸", "probability 青い丸", "decision"]
     assert len(found) == 60
-    from adaptact.data.image_folder import read_and_split
-    from adaptact.export.runs import load_settings
+    from adaptact.data.images.folder import read_and_split
+    from adaptact.export.trained_run import load_settings
 
     settings = load_settings(run, None)
     assert isinstance(settings.data, config.ImageFolder)

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from adaptact.compare.analysis import SCHEMA_FILE
+from adaptact.comparison.analysis import SCHEMA_FILE
 from adaptact.errors import UserError
 from adaptact.jobs import compare as job
 from commands import Done, command, environment, start
@@ -27,7 +27,7 @@ def compare(folder: Path, *words: str, **more: str) -> Done:
 SIGNALLED = """
 import os, sys
 from adaptact.__main__ import main
-from adaptact.compare import executor
+from adaptact.comparison import executor
 
 number, left, execute = int(sys.argv[1]), int(sys.argv[2]), executor.execute
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from adaptact import records
-from adaptact.compare.analysis import SCHEMA_FILE
+from adaptact.comparison.analysis import SCHEMA_FILE
 from commands import Done, command
 from pictures import write_folder
 

@@ -11,16 +11,16 @@ import pytest
 import yaml
 
 from adaptact import launcher
-from adaptact.compare.backtest_plan import Backtest
+from adaptact.comparison.backtest_options import Backtest
 from adaptact.errors import ConfigError
 from adaptact.export.predict import scored
-from adaptact.export.runs import TableRun
+from adaptact.export.trained_run import TableRun
 from adaptact.jobs import backtest, check_data
 from adaptact.jobs import compare as compare_job
 from adaptact.jobs import train as train_job
 from adaptact.records import Record
-from adaptact.rollout.monitoring import Batch, calibration
-from adaptact.rollout.rows import Outcomes
+from adaptact.rollout.monitor import Batch, calibration
+from adaptact.rollout.outcomes import Outcomes
 from adaptact.training.run import train
 from commands import Done, command
 

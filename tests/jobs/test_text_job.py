@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("tokenizers")
 
-from adaptact.compare.analysis import SCHEMA_FILE
+from adaptact.comparison.analysis import SCHEMA_FILE
 from commands import Done, command
 from texts import messages, write_folder
 

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from adaptact import config, models
+from adaptact.comparison.one_run import run_planned
 from adaptact.errors import ConfigError
 from adaptact.layouts import Layout, Pixels, Tokens
 from adaptact.surgery import named_activations
 from adaptact.training.build import build_network, resolved, without_checkpoint
-from adaptact.training.planned import run_planned
 
 transformers = pytest.importorskip("transformers")
 

@@ -14,17 +14,17 @@ import numpy as np
 import pytest
 
 from adaptact import files
-from adaptact.compare.earlier_looks import EarlierLook
-from adaptact.compare.plan import Plan, settle
-from adaptact.compare.results import Result
-from adaptact.compare.value import Value
+from adaptact.comparison.earlier_looks import EarlierLook
+from adaptact.comparison.plan import Plan, settle
+from adaptact.comparison.results import Result
+from adaptact.comparison.value import Value
 from adaptact.formatting import number
 from adaptact.jobs import report as job
 from adaptact.report import comparison
+from adaptact.report.blocks import Document, Heading, Paragraph, Table, to_markdown
 from adaptact.report.comparison_page import sentence
-from adaptact.report.document import Document, Heading, Paragraph, Table, to_markdown
+from adaptact.report.comparison_words import SENTENCES, speaker
 from adaptact.report.html import to_html
-from adaptact.report.wording import SENTENCES, speaker
 from adaptact.training.metrics import metric_of_arrays
 from plans import result
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from adaptact import config
-from adaptact.data import checking, table
+from adaptact.data.table import checks, table
 from adaptact.report.data_page import page
 
 HOSTILE = '<script>alert("x")</script>'
@@ -32,7 +32,7 @@ def test_hostile_names_and_cells_stay_text(tmp_path: Path) -> None:
     path = tmp_path / "<img src=x onerror=alert(1)>.csv"
     frame.to_csv(path, index=False)
     options = config.Table(name="table", path=str(path), target="<i>y</i>")
-    text = page(checking.report(table.read_and_split(options), options))
+    text = page(checks.report(table.read_and_split(options), options))
     tags = Tags()
     tags.feed(text)
     assert not {"script", "img", "b>c", "i", "u"} & set(tags.found)
@@ -42,6 +42,6 @@ def test_hostile_names_and_cells_stay_text(tmp_path: Path) -> None:
 
 def test_an_unusable_table_has_a_page_too() -> None:
     options = config.Table(name="table", path="a.csv", target="y")
-    text = page(checking.unusable(options, "the target 'y' has 1 value"))
+    text = page(checks.unusable(options, "the target 'y' has 1 value"))
     assert "Not usable yet" in text
     assert "the target &#x27;y&#x27; has 1 value" in text

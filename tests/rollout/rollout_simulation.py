@@ -17,12 +17,12 @@ import pandas as pd
 import torch
 
 from adaptact import config
-from adaptact.export.runs import TableRun
-from adaptact.rollout.arms import Arm, exact_p, fixed_interval, sequence
-from adaptact.rollout.monitoring import Batch, answers_of, examine, status_of
+from adaptact.export.trained_run import TableRun
+from adaptact.rollout.monitor import Batch, answers_of, examine, status_of
 from adaptact.rollout.options import Monitor
-from adaptact.rollout.planning import Aim, of_rate, rows_needed
-from adaptact.rollout.rows import Outcomes
+from adaptact.rollout.outcomes import Outcomes
+from adaptact.rollout.sample_size import Aim, of_rate, rows_needed
+from adaptact.rollout.two_samples import Arm, exact_p, fixed_interval, sequence
 from adaptact.training.run import train
 
 BATCHES = 12

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from adaptact.data.profile import distribution, profile_column
-from adaptact.data.roles import Column
+from adaptact.data.table.profile import distribution, profile_column
+from adaptact.data.table.roles import Column
 from adaptact.rollout.drift import column_tests, distance_test, sample_test, smallest_shift
 
 NUMBER = Column("x", "numeric")

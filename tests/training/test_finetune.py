@@ -117,7 +117,7 @@ def test_the_head_learns_first_and_then_all(make_config: Callable[..., config.Co
         def on_train_epoch_end(self, *args: Any) -> None:
             seen.append(changed(start, network.state_dict()))
 
-    from adaptact.data.module import DataModule
+    from adaptact.data.loaders import DataModule
 
     trainer = L.Trainer(
         max_epochs=2,

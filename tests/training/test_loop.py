@@ -13,8 +13,8 @@ from lightning.pytorch.plugins.precision import MixedPrecision
 from torch import Tensor, nn
 
 from adaptact import config, data
-from adaptact.callbacks.monitor import ActivationMonitor
-from adaptact.data.module import DataModule
+from adaptact.callbacks.activation_monitor import ActivationMonitor
+from adaptact.data.loaders import DataModule
 from adaptact.training import run
 from adaptact.training.learner import Learner
 from adaptact.training.loop import CALLED, NOT_CALLED, DirectLoop

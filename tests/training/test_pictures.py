@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from adaptact import config, launcher
-from adaptact.data import Prepared, load, module
+from adaptact.data import Prepared, load, loaders
 from adaptact.training.references import MOST_IMAGES, references, small_pixels
 from adaptact.training.robustness import disturbed_metrics
 from adaptact.training.run import train
@@ -48,8 +48,8 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Tensor, Tensor]]:
         pairs.append((x.clone(), y.clone()))
         return y
 
-    original = module.augment
-    monkeypatch.setattr(module, "augment", watched)
+    original = loaders.augment
+    monkeypatch.setattr(loaders, "augment", watched)
     return pairs
 
 

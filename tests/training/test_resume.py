@@ -18,7 +18,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from adaptact import config, launcher, records
-from adaptact.activations import kernels
+from adaptact.activations.cpu import kernels
 from adaptact.callbacks.stability import StabilityMonitor
 from adaptact.errors import ConfigError, UserError
 from adaptact.training.checkpoints import AtomicCheckpointIO, load_checkpoint

@@ -12,7 +12,7 @@ from torch import nn
 from adaptact import SGBlend, data
 from adaptact.callbacks.stability import StabilityMonitor
 from adaptact.config import Bundled, Optimizer
-from adaptact.data.module import DataModule
+from adaptact.data.loaders import DataModule
 from adaptact.training.learner import Learner
 
 

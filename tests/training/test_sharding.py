@@ -12,14 +12,14 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor
 
 from adaptact import SGBlend, config, data, launcher
-from adaptact.callbacks.monitor import layer_norms, parameter_norms
+from adaptact.callbacks.activation_monitor import layer_norms, parameter_norms
 from adaptact.config import Optimizer
 from adaptact.errors import ConfigError
 from adaptact.surgery import param_groups
 from adaptact.training import hardware
 from adaptact.training.checkpoints import load_checkpoint
+from adaptact.training.distributed import train_in_processes
 from adaptact.training.learner import Learner
-from adaptact.training.processes import train_in_processes
 from adaptact.training.run import train
 from adaptact.training.sharding import load_weights, shard, whole
 

@@ -14,17 +14,18 @@ import torch
 pytest.importorskip("tokenizers")
 
 from adaptact import config, data, launcher
-from adaptact.data import Prepared, text
-from adaptact.data.tokens import joined
+from adaptact.data import Prepared
+from adaptact.data.text import text
+from adaptact.data.text.tokens import joined
 from adaptact.errors import DataError
 from adaptact.export.predict import Tally, predict_file
-from adaptact.export.runs import TableRun
+from adaptact.export.trained_run import TableRun
 from adaptact.layouts import Tokens
 from adaptact.training.checkpoints import load_checkpoint
-from adaptact.training.cost import measure_costs
 from adaptact.training.references import references
 from adaptact.training.robustness import disturbed_metrics, mask
 from adaptact.training.run import train
+from adaptact.training.timing import measure_costs
 from texts import messages, text_config, write_folder
 
 

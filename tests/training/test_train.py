@@ -12,8 +12,8 @@ import torch
 import yaml
 
 from adaptact import config, data, memory, records
-from adaptact.callbacks.monitor import ActivationMonitor
-from adaptact.data.module import DataModule
+from adaptact.callbacks.activation_monitor import ActivationMonitor
+from adaptact.data.loaders import DataModule
 from adaptact.errors import ConfigError
 from adaptact.surgery import named_activations
 from adaptact.training.build import build_network

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adaptact.activations import kernels, pieces
+from adaptact.activations.cpu import chunked, kernels
 
 Approximate = Literal["none", "tanh", "sigmoid"]
 Scalar = Tensor | float
@@ -109,7 +109,7 @@ class _Swish(torch.autograd.Function):
         offset = torch.zeros_like(beta) if gamma is None else gamma
         if (done := kernels.forward(x, (beta, beta, offset), "absent")) is not None:
             return done
-        if (done := pieces.swish(x, beta, gamma)) is not None:
+        if (done := chunked.swish(x, beta, gamma)) is not None:
             return done
         wide = _widen(x)
         y = wide * torch.sigmoid(beta * wide)
@@ -126,7 +126,7 @@ class _Swish(torch.autograd.Function):
         offset = torch.zeros_like(beta) if gamma is None else gamma
         if (done := kernels.backward(grad, x, (beta, beta, offset), "absent")) is not None:
             return done[0], done[2], done[3] if need_gamma else None
-        if offset.shape == beta.shape and (done := pieces.swish_backward(grad, x, beta)) is not None:
+        if offset.shape == beta.shape and (done := chunked.swish_backward(grad, x, beta)) is not None:
             return *done[:2], done[2] if need_gamma else None
         wide, g = _widen(x), _widen(grad)
         s = torch.sigmoid(beta * wide)
@@ -147,7 +147,7 @@ class _SGBlend(torch.autograd.Function):
         scalars = alpha, beta, gamma
         if (done := kernels.forward(x, scalars, approximate, bounded)) is not None:
             return done
-        if (done := pieces.sg_blend(x, scalars, approximate, bounded)) is not None:
+        if (done := chunked.sg_blend(x, scalars, approximate, bounded)) is not None:
             return done
         weight = alpha.clamp(0.0, 1.0) if bounded else alpha
         wide = _widen(x)
@@ -165,7 +165,7 @@ class _SGBlend(torch.autograd.Function):
         scalars, form, bounded = (alpha, beta, gamma), ctx.approximate, ctx.bounded
         if (done := kernels.backward(grad, x, scalars, form, bounded)) is not None:
             return (*done, None, None)
-        if (done := pieces.sg_blend_backward(grad, x, scalars, form, bounded)) is not None:
+        if (done := chunked.sg_blend_backward(grad, x, scalars, form, bounded)) is not None:
             by_weight = done[1]
             return done[0], _inward(by_weight, alpha, 0.0, 1.0) if bounded else by_weight, *done[2:], None, None
         need_x, need_alpha, need_beta, need_gamma = ctx.needs_input_grad[:4]
@@ -196,7 +196,7 @@ class _Pair(torch.autograd.Function):
         ctx.names = first, second
         if (done := kernels.pair(x, alpha, first, second)) is not None:
             return done
-        if (done := pieces.pair(x, alpha, first, second)) is not None:
+        if (done := chunked.pair(x, alpha, first, second)) is not None:
             return done
         return blend(BLENDED[first](x), BLENDED[second](x), alpha, bounded=True)
 
@@ -205,7 +205,7 @@ class _Pair(torch.autograd.Function):
         x, alpha = ctx.saved_tensors
         if (done := kernels.pair_backward(grad, x, alpha, *ctx.names)) is not None:
             return *done, None, None
-        if (done := pieces.pair_backward(grad, x, alpha, *ctx.names)) is not None:
+        if (done := chunked.pair_backward(grad, x, alpha, *ctx.names)) is not None:
             return done[0], _inward(done[1], alpha, 0.0, 1.0), None, None
         again = torch.is_grad_enabled()  # the gradient is to be differentiated once more
         with torch.enable_grad():

@@ -25,7 +25,7 @@ from adaptact.errors import ConfigError
 from adaptact.layouts import Layout, Pixels, Tokens
 from adaptact.records import Record, conf_dir
 from adaptact.training.build import activation_factory, build_network
-from adaptact.training.cost import interleaved, measure_costs, ratios, training_step
+from adaptact.training.timing import interleaved, measure_costs, ratios, training_step
 
 Arms = dict[str, Callable[[], Any]]
 BASELINE = "gelu"

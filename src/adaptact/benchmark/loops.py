@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from adaptact import config
 from adaptact.data import Prepared
-from adaptact.data.module import DataModule
+from adaptact.data.loaders import DataModule
 from adaptact.surgery import param_groups
 from adaptact.training.build import build_network
 from adaptact.training.learner import Learner, learning_rate_factor

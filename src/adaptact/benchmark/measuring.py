@@ -9,7 +9,7 @@ from typing import Any
 
 from torch.utils.benchmark import Timer
 
-from adaptact.training.cost import Measure, interleaved, ratios
+from adaptact.training.timing import Measure, interleaved, ratios
 
 AT_LEAST_S = 0.02  # of one measurement: shorter work is repeated
 

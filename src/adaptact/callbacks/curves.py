@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from adaptact.activations import AdaptiveActivation, stored_parameters
 from adaptact.activations import functional as AF
-from adaptact.callbacks.sites import Inputs, watched
+from adaptact.callbacks.site_inputs import Inputs, watched
 from adaptact.surgery import named_activations
 
 SNAPSHOTS = 8

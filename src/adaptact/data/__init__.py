@@ -6,8 +6,8 @@ from dataclasses import replace
 from types import ModuleType
 
 from adaptact import config
-from adaptact.data.parts import PARTS, Part, Prepared
 from adaptact.data.positive import second
+from adaptact.data.prepared import PARTS, Part, Prepared
 from adaptact.errors import ConfigError
 from adaptact.trust import import_trusted
 
@@ -32,11 +32,11 @@ def load(options: config.Data, trust: str | None = None, *, resumed: bool = Fals
 
 def _load(options: config.Data, trust: str | None) -> Prepared:
     if isinstance(options, config.Table):
-        from adaptact.data import table
+        from adaptact.data.table import table
 
         return table.load(options)
     if isinstance(options, config.Text):
-        from adaptact.data import text
+        from adaptact.data.text import text
 
         return text.load(options)
     if isinstance(options, config.Idx):
@@ -44,9 +44,9 @@ def _load(options: config.Data, trust: str | None) -> Prepared:
 
         return idx.load(options)
     if isinstance(options, config.ImageFolder):
-        from adaptact.data import image_folder
+        from adaptact.data.images import folder
 
-        return image_folder.load(options)
+        return folder.load(options)
     if isinstance(options, config.CustomData):
         import_trusted(options.target_class, trust)  # says what is missing before slow imports
         from adaptact.data import custom
@@ -67,15 +67,18 @@ def readers(options: config.Data) -> tuple[ModuleType, ModuleType] | None:
     ``findings(raw, options)`` and ``report(raw, options)``.
     """
     if isinstance(options, config.Table):
-        from adaptact.data import checking, table
+        from adaptact.data.table import checks as table_checks
+        from adaptact.data.table import table
 
-        return table, checking
+        return table, table_checks
     if isinstance(options, config.ImageFolder):
-        from adaptact.data import image_checking, image_folder
+        from adaptact.data.images import checks as images_checks
+        from adaptact.data.images import folder
 
-        return image_folder, image_checking
+        return folder, images_checks
     if isinstance(options, config.Text):
-        from adaptact.data import text, text_checking
+        from adaptact.data.text import checks as text_checks
+        from adaptact.data.text import text
 
-        return text, text_checking
+        return text, text_checks
     return None

@@ -8,8 +8,18 @@ from sklearn import datasets
 from sklearn.preprocessing import StandardScaler
 
 from adaptact import config
-from adaptact.data.parts import Part, Prepared, SourceRows, Task, classes, fingerprint, split_rows, standardize, values
 from adaptact.data.positive import choose
+from adaptact.data.prepared import (
+    Part,
+    Prepared,
+    SourceRows,
+    Task,
+    classes,
+    fingerprint,
+    split_rows,
+    standardize,
+    values,
+)
 
 LOADERS = {
     "digits": datasets.load_digits,

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from adaptact import config
-from adaptact.data.parts import PARTS, Part, Prepared, SourceRows, Task, classes, fingerprint, standardize, values
 from adaptact.data.positive import choose
+from adaptact.data.prepared import PARTS, Part, Prepared, SourceRows, Task, classes, fingerprint, standardize, values
 from adaptact.errors import DataError
 from adaptact.trust import import_trusted
 

@@ -11,8 +11,8 @@ import torch
 
 from adaptact import config
 from adaptact.data.download import fetch, sha256
-from adaptact.data.parts import Part, Prepared, SourceRows, classes, fingerprint, split_rows
 from adaptact.data.positive import choose
+from adaptact.data.prepared import Part, Prepared, SourceRows, classes, fingerprint, split_rows
 from adaptact.errors import DataError
 from adaptact.layouts import Pixels
 from adaptact.records import project_root

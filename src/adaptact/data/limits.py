@@ -21,7 +21,7 @@ from typing import IO, Any
 import pandas as pd
 
 from adaptact import config, memory
-from adaptact.data.cells import is_plain
+from adaptact.data.table.cell_values import is_plain
 from adaptact.errors import DataError
 
 FREE_BYTES = (

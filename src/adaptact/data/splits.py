@@ -10,9 +10,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from adaptact import config
-from adaptact.data.cells import as_text, numbers, texts
-from adaptact.data.parts import Task, split_rows
-from adaptact.data.roles import Roles, date_format, dates
+from adaptact.data.prepared import Task, split_rows
+from adaptact.data.table.cell_values import as_text, numbers, texts
+from adaptact.data.table.roles import Roles, date_format, dates
 from adaptact.errors import DataError
 
 Rows = dict[str, np.ndarray]

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from adaptact.activations import learned_values
-from adaptact.conversion import BATCH, to_onnx, traced
+from adaptact.onnx_export import BATCH, to_onnx, traced
 from adaptact.surgery import named_activations
-from adaptact.training.cost import (
+from adaptact.training.timing import (
     CALLS,
     LARGE_BATCH,
     ROUNDS,

@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from adaptact import config, files
-from adaptact.data.profile import psi, unseen
-from adaptact.data.reading import CHUNK_ROWS, chunks, numbers
-from adaptact.data.roles import Column, dates
-from adaptact.data.text import unlabelled
-from adaptact.data.tokens import TextPreparation, joined
+from adaptact.data.table.profile import psi, unseen
+from adaptact.data.table.reading import CHUNK_ROWS, chunks, numbers
+from adaptact.data.table.roles import Column, dates
+from adaptact.data.text.text import unlabelled
+from adaptact.data.text.tokens import TextPreparation, joined
 from adaptact.errors import DataError, did_you_mean
-from adaptact.export.runs import TableRun
+from adaptact.export.trained_run import TableRun
 
 PSI_LARGE = 0.25
 MOST_UNREADABLE = 0.5  # of the cells of a chunk: beyond, a column has another type than in training

@@ -15,13 +15,13 @@ import torch
 from torch import nn
 
 from adaptact import config, files, records
-from adaptact.data.image_folder import located, walk
-from adaptact.data.image_preparation import FILE, ImagePreparation
-from adaptact.data.images import SUFFIXES
-from adaptact.data.images import read as picture
+from adaptact.data.images.decoding import SUFFIXES
+from adaptact.data.images.decoding import read as picture
+from adaptact.data.images.folder import located, walk
+from adaptact.data.images.preparation import FILE, ImagePreparation
 from adaptact.errors import DataError
 from adaptact.export.predict import _csv_writer, _parquet_writer
-from adaptact.export.runs import load_settings
+from adaptact.export.trained_run import load_settings
 from adaptact.training.checkpoints import fitted_network
 
 BATCH = 256  # pictures
@@ -119,8 +119,8 @@ def pictures_of(source: str) -> tuple[Path, list[str]]:
         return path, names
     if path.suffix.lower() in SUFFIXES:
         return path.parent, [path.name]
-    from adaptact.data.cells import texts
-    from adaptact.data.reading import read
+    from adaptact.data.table.cell_values import texts
+    from adaptact.data.table.reading import read
 
     frame, _ = read(source, config.Table(name="table", path=source), None, "input")
     root = path.parent

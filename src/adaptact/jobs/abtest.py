@@ -17,7 +17,7 @@ from adaptact.rollout.options import Abtest, read_words
 from adaptact.shapes import Between, Count, Share
 
 if TYPE_CHECKING:
-    from adaptact.rollout.planning import Aim
+    from adaptact.rollout.sample_size import Aim
 
 PLAN, ASSIGNMENT, RESULTS, LOOKS = "plan.json", "assignment.json", "results.json", "looks.jsonl"
 TABLES = {".csv", ".tsv", ".txt", ".xlsx", ".xls", ".xlsm", ".parquet", ".pq"}
@@ -68,7 +68,7 @@ def run(words: list[str]) -> None:
 def plan(options: Abtest, folder: Path, given: set[str], words: list[str]) -> None:
     """Rows and weeks; writes ``plan.json`` and a page with the power over time."""
     from adaptact.report.rollout import print_plan, write_plan
-    from adaptact.rollout.planning import MOST_WEEKS, over_weeks, rows_needed
+    from adaptact.rollout.sample_size import MOST_WEEKS, over_weeks, rows_needed
 
     assert options.rows_per_week is not None
     first = day(options.start, "start") if options.start is not None else None
@@ -122,8 +122,8 @@ def aim_of(options: Abtest) -> tuple[Aim, dict[str, Any]]:
     Raises:
         ConfigError, UserError: records that do not say it.
     """
-    from adaptact.rollout.planning import Aim, of_rate
-    from adaptact.rollout.records import from_comparison, from_run
+    from adaptact.rollout.expectations import from_comparison, from_run
+    from adaptact.rollout.sample_size import Aim, of_rate
 
     more: dict[str, Any] = {"share": options.share, "error": options.error, "power": options.power}
     try:
@@ -161,11 +161,11 @@ def comparison(name: str) -> Path:
 
 def assign(options: Abtest, folder: Path, given: set[str], words: list[str]) -> None:
     """Write the identifiers with their arm; the same salt for every batch of one test."""
-    from adaptact.data.cells import texts
+    from adaptact.data.table.cell_values import texts
     from adaptact.export.predict import neutral
     from adaptact.rollout.abtest import identifier_of
     from adaptact.rollout.assignment import Assignment
-    from adaptact.rollout.rows import plain_table
+    from adaptact.rollout.outcomes import plain_table
 
     assert options.input is not None
     source = Path(options.input)
@@ -226,7 +226,7 @@ def analyse(options: Abtest, folder: Path, given: set[str], words: list[str]) ->
     from adaptact.report.rollout import print_results, write_results
     from adaptact.rollout.abtest import analyse as analysed
     from adaptact.rollout.abtest import read_log
-    from adaptact.rollout.rows import plain_table
+    from adaptact.rollout.outcomes import plain_table
 
     assert options.input is not None
     if options.positive is not None and "better" not in given:

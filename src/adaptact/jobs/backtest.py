@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from adaptact import config, files, folders, records, terminal
-from adaptact.compare.backtest_plan import Backtest, Value, WindowRun, read_run, read_words, runs_of
-from adaptact.compare.folder import refuse_stale_runs, stale_runs
-from adaptact.compare.options import Comparison
-from adaptact.compare.plan import Arm, Threads, arms_of, digest
+from adaptact.comparison.backtest_options import Backtest, Value, WindowRun, read_run, read_words, runs_of
+from adaptact.comparison.folder import refuse_stale_runs, stale_runs
+from adaptact.comparison.options import Comparison
+from adaptact.comparison.plan import Arm, Threads, arms_of, digest
 from adaptact.errors import ConfigError, DataError, UserError
 from adaptact.folders import refuse_links
 from adaptact.interrupts import continues
@@ -19,8 +19,8 @@ from adaptact.jobs.compare import check_costs, checks, configurations, keep_posi
 from adaptact.locks import locked
 
 if TYPE_CHECKING:
-    from adaptact.compare.backtest_analysis import Ran
-    from adaptact.data.windows import Windows
+    from adaptact.comparison.backtest_analysis import Ran
+    from adaptact.data.table.time_windows import Windows
 
 PLAN_FILE = "plan.json"
 
@@ -37,7 +37,7 @@ def run(words: list[str]) -> None:
         metric, mode = followed(options, first, windows)
         check_all(options, settings, windows)
         keep_positive(settings, windows.cells.positive)
-        from adaptact.compare.executor import cores, share
+        from adaptact.comparison.worker_pool import cores, share
         from adaptact.report.backtest import print_summary
         from adaptact.training import hardware
 
@@ -115,7 +115,7 @@ def read(options: Backtest, settings: dict[str, config.Config]) -> Windows:
     Raises:
         DataError, ConfigError: whatever is wrong with it, or does not go with it.
     """
-    from adaptact.data.windows import read_windows
+    from adaptact.data.table.time_windows import read_windows
     from adaptact.training.checks import check_target
 
     windows = read_windows(table_of(next(iter(settings.values()))), options.scheme)
@@ -236,9 +236,9 @@ def train_all(
     trust: str | None,
 ) -> None:
     """All runs that are not there yet."""
-    from adaptact.compare.executor import execute
-    from adaptact.report.progress import Progress
-    from adaptact.training.windows import run_window
+    from adaptact.comparison.backtest_one_run import run_window
+    from adaptact.comparison.progress import Progress
+    from adaptact.comparison.worker_pool import execute
 
     runs = planned(options, arms, windows)
     with Progress(total=len(runs), workers=workers, metric=metric, mode=mode) as progress:
@@ -266,6 +266,6 @@ def train_all(
 
 def collect(options: Backtest, arms: Sequence[Arm], windows: Windows, folder: Path) -> list[Ran]:
     """What all runs left, arm by arm."""
-    from adaptact.compare.backtest_analysis import Ran
+    from adaptact.comparison.backtest_analysis import Ran
 
     return [Ran(run, *read_run(folder, run, arm)) for arm in arms for run in runs_of(arm, options, windows.source)]

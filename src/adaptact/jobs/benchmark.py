@@ -26,7 +26,7 @@ def run(words: list[str]) -> None:
     options = read_words(words)
     import torch
 
-    from adaptact.activations import kernels
+    from adaptact.activations.cpu import kernels
     from adaptact.benchmark.groups import MEASURES
     from adaptact.benchmark.writing import write
     from adaptact.training import hardware

@@ -33,7 +33,7 @@ def run(settings: config.Config) -> None:
         )
     with terminal.console(stderr=True).status("looking at the data"):
         from adaptact import data
-        from adaptact.data import checking, table
+        from adaptact.data.table import checks, table
         from adaptact.report import data_page
         from adaptact.training.checks import two_classes
 
@@ -47,7 +47,7 @@ def run(settings: config.Config) -> None:
             two_classes(options, raw)
             report = checker.report(raw, options)
         except DataError as error:
-            report = checking.unusable(options, str(error))
+            report = checks.unusable(options, str(error))
     finish(settings, options.path, report, data_page.page(files.finite(report)), table.name_of(options.path))
 
 
@@ -58,19 +58,19 @@ def images(options: config.ImageFolder) -> tuple[dict[str, Any], str, str]:
         DataError: no such folder; there is nothing to report on.
     """
     with terminal.console(stderr=True).status("looking at the pictures"):
-        from adaptact.data import image_checking, image_folder
+        from adaptact.data.images import checks, folder
         from adaptact.report import image_data_page
 
         where = options.root or str(Path(str(options.labels)).parent)
         if not Path(where).is_dir():
-            image_folder.discover(options)  # says what is wrong with the path
+            folder.discover(options)  # says what is wrong with the path
         samples: dict[str, Any] = {}
         try:
-            raw = image_folder.read_and_split(options)
-            report, samples = image_checking.report(raw, options), image_checking.samples(raw)
+            raw = folder.read_and_split(options)
+            report, samples = checks.report(raw, options), checks.samples(raw)
         except DataError as error:
-            report = image_checking.unusable(options, str(error))
-        return report, image_data_page.page(files.finite(report), samples), image_folder.name_of(options)
+            report = checks.unusable(options, str(error))
+        return report, image_data_page.page(files.finite(report), samples), folder.name_of(options)
 
 
 def finish(settings: config.Config, path: str, report: dict[str, Any], page: str, name: str) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adaptact import config, files, folders, launcher, records, terminal
-from adaptact.compare.code_files import code_files
-from adaptact.compare.folder import folder_of
-from adaptact.compare.options import Comparison, read_words
-from adaptact.compare.plan import Arm, Plan, Run, arms_of, code_version, settle
-from adaptact.compare.results import CostFile
+from adaptact.comparison.code_files import code_files
+from adaptact.comparison.folder import folder_of
+from adaptact.comparison.options import Comparison, read_words
+from adaptact.comparison.plan import Arm, Plan, Run, arms_of, code_version, settle
+from adaptact.comparison.results import CostFile
 from adaptact.errors import ConfigError, UserError
 from adaptact.folders import refuse_links
 from adaptact.interrupts import continues
@@ -39,7 +39,7 @@ def run(words: list[str]) -> None:
         check_costs(options.value.cost_fn, prepared)
         keep_positive(settings, prepared.positive)
         plan = plan_of(options, settings, prepared, fixed_test, adaptive, words)
-        from adaptact.compare.executor import cores, share
+        from adaptact.comparison.worker_pool import cores, share
         from adaptact.report.comparison import print_summary
     first = next(iter(settings.values()))
     on_gpu = _accelerator(first) == "gpu"
@@ -73,7 +73,7 @@ def carry_out(
     workers: int,
 ) -> dict[str, Any]:
     """Train, measure and report what is not there yet, and return the content of ``report.json``."""
-    from adaptact.compare.earlier_looks import earlier_looks
+    from adaptact.comparison.earlier_looks import earlier_looks
     from adaptact.report.comparison import write_report
     from adaptact.training.metrics import metric_of_arrays
 
@@ -241,7 +241,7 @@ def plan_of(
 def data_warnings(options: config.Data) -> list[dict[str, Any]]:
     """What `make check-data` warns of, for the report."""
     from adaptact import data
-    from adaptact.data.checking import INFO
+    from adaptact.data.table.checks import INFO
 
     readers = data.readers(options)
     if readers is None:
@@ -256,7 +256,7 @@ def _tuned(options: Comparison) -> dict[str, dict[str, Any]]:
     """Per arm the settings that `make tune` found best."""
     if options.compare.tuned is None:
         return {}
-    from adaptact.compare.tuning import read_tuned
+    from adaptact.comparison.tuning import read_tuned
 
     return read_tuned(Path(options.compare.tuned), options.activations)
 
@@ -276,10 +276,10 @@ def _accelerator(settings: config.Config) -> str:
 
 def train_all(plan: Plan, folder: Path, *, workers: int, backend: str, trust: str | None) -> None:
     """All runs of the plan that are not there yet; controls that need what the others learned come last."""
-    from adaptact.compare.executor import execute
-    from adaptact.compare.results import read_result, settled
-    from adaptact.report.progress import Progress
-    from adaptact.training.planned import run_planned
+    from adaptact.comparison.one_run import run_planned
+    from adaptact.comparison.progress import Progress
+    from adaptact.comparison.results import read_result, settled
+    from adaptact.comparison.worker_pool import execute
 
     total = sum(1 for arm in plan.arms for _ in plan.runs(arm))
     with Progress(total, workers, plan.metric, plan.mode) as progress:
@@ -311,9 +311,9 @@ def train_all(plan: Plan, folder: Path, *, workers: int, backend: str, trust: st
 
 def fit_references(plan: Plan, folder: Path, *, workers: int, backend: str, trust: str | None) -> None:
     """Boosting and a linear model, once per split."""
-    from adaptact.compare.executor import execute
-    from adaptact.compare.results import reference_files
-    from adaptact.training.planned import references_of
+    from adaptact.comparison.one_run import references_of
+    from adaptact.comparison.results import reference_files
+    from adaptact.comparison.worker_pool import execute
 
     missing = {file: run for file, run in reference_files(plan, folder).items() if not file.is_file()}
     if missing:
@@ -327,8 +327,8 @@ def measure(
     plan: Plan, folder: Path, settings: dict[str, config.Config], prepared: Prepared, ways: list[str]
 ) -> dict[str, Any]:
     """Fit time and latency of all arms, after the runs; kept while the arms are the same."""
-    from adaptact.compare.plan import digest
-    from adaptact.training.cost import measure_costs
+    from adaptact.comparison.plan import digest
+    from adaptact.training.timing import measure_costs
 
     arms = {arm.name: arm for arm in plan.arms if arm.role != "control"}
     key = digest([{name: arm.settings for name, arm in arms.items()}, plan.code, ways])

@@ -14,7 +14,7 @@ from adaptact.export.options import read_words
 from adaptact.folders import refuse_links
 
 if TYPE_CHECKING:
-    from adaptact.export.model import Export
+    from adaptact.export.write import Export
 
 
 def run(words: list[str]) -> None:
@@ -29,13 +29,13 @@ def run(words: list[str]) -> None:
     folder = Path(options.run)
     output = Path(options.output) if options.output is not None else folder / "export"
     if "onnx" in options.formats:
-        from adaptact.conversion import require_onnx
+        from adaptact.onnx_export import require_onnx
 
         require_onnx("export")  # said before anything is read
     with terminal.console(stderr=True).status("loading the run") as status:
-        from adaptact.export.model import FORMATS, export_run
-        from adaptact.export.rows import real_rows
-        from adaptact.export.runs import load_run
+        from adaptact.export.check_rows import real_rows
+        from adaptact.export.trained_run import load_run
+        from adaptact.export.write import FORMATS, export_run
 
         loaded = load_run(folder, options.trust)
         refuse_links(folder if options.output is None else output, options.follow_links, output)

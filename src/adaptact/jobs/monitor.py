@@ -27,10 +27,10 @@ def run(words: list[str]) -> int:
     assert options.run is not None
     assert options.input is not None
     with terminal.console(stderr=True).status("loading the run") as status:
-        from adaptact.rollout import history
-        from adaptact.rollout.batches import read_batch
-        from adaptact.rollout.monitoring import ageing, examine, status_of
-        from adaptact.rollout.rows import digest_of
+        from adaptact.rollout import monitor_history
+        from adaptact.rollout.monitor import ageing, examine, status_of
+        from adaptact.rollout.monitor_batch import read_batch
+        from adaptact.rollout.outcomes import digest_of
 
         folder = Path(options.run)
         status.update("scoring")
@@ -47,7 +47,7 @@ def run(words: list[str]) -> int:
         }
         found["positive"] = trained.record.positive
         found["false_alarms"], found["batches"] = options.false_alarms, options.batches
-    watched = records.project_root() / options.output_dir / history.folder_of(folder)
+    watched = records.project_root() / options.output_dir / monitor_history.folder_of(folder)
     with locked(watched):
         refuse_links(watched, options.follow_links)
         return keep(watched, found, digest_of(options.input), options, words)
@@ -56,12 +56,12 @@ def run(words: list[str]) -> int:
 def keep(watched: Path, found: dict[str, Any], digest: str, options: Monitor, words: list[str]) -> int:
     """Write the pages of a batch and its row in the history, print them, and return the exit code."""
     from adaptact.report.rollout import print_monitor, write_monitor
-    from adaptact.rollout import history
+    from adaptact.rollout import monitor_history
 
     assert options.input is not None
-    entry = history.place(watched, digest)
+    entry = monitor_history.place(watched, digest)
     if entry.outcomes > found["outcomes"]:
-        kept = history.earlier(entry)
+        kept = monitor_history.earlier(entry)
         print(
             f"note: this batch was judged with {entry.outcomes:,} outcomes before, and now has {found['outcomes']:,}: "
             "what was found then stays",
@@ -69,16 +69,16 @@ def keep(watched: Path, found: dict[str, Any], digest: str, options: Monitor, wo
         )
         print_monitor(kept | {"seen_before": True}, options.language, _console())
         print(entry.folder, flush=True)
-        return history.STATUS[kept["status"]]
+        return monitor_history.STATUS[kept["status"]]
     found["batch"], found["seen_before"] = entry.number, entry.again
-    before = history.read(watched)
-    rows = history.with_row(before, history.row_of(entry, found, options.input, digest))
+    before = monitor_history.read(watched)
+    rows = monitor_history.with_row(before, monitor_history.row_of(entry, found, options.input, digest))
     with files.together(entry.folder) as draft:
         write_monitor(found, rows, draft, words)
-    history.write(watched, rows, before, found)  # after its page: a row in the history has one
+    monitor_history.write(watched, rows, before, found)  # after its page: a row in the history has one
     print_monitor(found, options.language, _console())
     print(entry.folder, flush=True)
-    return history.STATUS[found["status"]]
+    return monitor_history.STATUS[found["status"]]
 
 
 def _console() -> Console:

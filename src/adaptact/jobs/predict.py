@@ -36,7 +36,7 @@ def run(words: list[str]) -> None:
     with terminal.console(stderr=True).status("loading the run") as status:
         from adaptact.export import predict_images
         from adaptact.export.predict import predict_file
-        from adaptact.export.runs import TableRun
+        from adaptact.export.trained_run import TableRun
 
         def say(rows: int) -> None:
             status.update(f"{rows:,} rows scored")

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from adaptact import files, records, terminal
-from adaptact.compare.analysis import positive_of
-from adaptact.compare.earlier_looks import earlier_looks
-from adaptact.compare.options import Comparison, Presentation, read_section
-from adaptact.compare.plan import Plan
-from adaptact.compare.results import CostFile
-from adaptact.compare.value import Value
+from adaptact.comparison.analysis import positive_of
+from adaptact.comparison.earlier_looks import earlier_looks
+from adaptact.comparison.options import Comparison, Presentation, read_section
+from adaptact.comparison.plan import Plan
+from adaptact.comparison.results import CostFile
+from adaptact.comparison.value import Value
 from adaptact.data.positive import GUESSES
 from adaptact.errors import ConfigError, UserError, did_you_mean
 

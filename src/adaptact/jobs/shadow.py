@@ -25,7 +25,7 @@ def run(words: list[str]) -> None:
         from adaptact.export.predict import neutral
         from adaptact.report.rollout import print_shadow, write_shadow
         from adaptact.rollout import shadow
-        from adaptact.rollout.rows import all_rows, metric_of, outcomes, table_run
+        from adaptact.rollout.outcomes import all_rows, metric_of, outcomes, table_run
 
         runs = [table_run(Path(folder), options.trust, "runs") for folder in options.runs]
         shadow.check_alike(runs)

@@ -69,7 +69,7 @@ def run(settings: Config) -> Path:
 def train_as_asked(settings: Config, prepared: Prepared, started: float | None, import_s: float) -> tuple[Record, Path]:
     """Train in this process, or in several that share each batch."""
     if settings.trainer.strategy != "auto":
-        from adaptact.training.processes import train_in_processes
+        from adaptact.training.distributed import train_in_processes
 
         return train_in_processes(settings, prepared, started=started)
     from adaptact.training.run import train
@@ -83,11 +83,11 @@ def after_sweep(outcomes: list[Outcome]) -> None:
     figure = outcomes[0].settings.get("figure", "none") if outcomes else "none"
     if figure == "none" or not folders:  # no run at all: nothing is written, the messages say why
         return
-    from adaptact.report import experiments
-    from adaptact.report.runs import Run
+    from adaptact.report import sweep_figures
+    from adaptact.report.sweep_runs import Run
 
     runs = [Run.read(o.folder) if o.folder else Run.failed(o.settings, str(o.error)) for o in outcomes]
-    print(experiments.write(figure, runs, folders[0].parent), flush=True)
+    print(sweep_figures.write(figure, runs, folders[0].parent), flush=True)
 
 
 def load(settings: Config) -> tuple[Prepared, list[str]]:
@@ -97,7 +97,7 @@ def load(settings: Config) -> tuple[Prepared, list[str]]:
     readers = data.readers(settings.data)
     if readers is None or settings.resume is not None:
         return data.load(settings.data, settings.trust, resumed=settings.resume is not None), []
-    from adaptact.data.checking import INFO
+    from adaptact.data.table.checks import INFO
     from adaptact.training.checks import check_target
 
     reader, checker = readers

@@ -11,10 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from adaptact import config, files, folders, records, terminal
-from adaptact.compare.options import Comparison
-from adaptact.compare.plan import Threads, decisive, digest
-from adaptact.compare.results import as_csv
-from adaptact.compare.tuning import Study, Tuning, defaults_of, read_words, score, write_tuned
+from adaptact.comparison.options import Comparison
+from adaptact.comparison.plan import Threads, decisive, digest
+from adaptact.comparison.results import as_csv
+from adaptact.comparison.tuning import Study, Tuning, defaults_of, read_words, score, write_tuned
 from adaptact.errors import UserError
 from adaptact.folders import refuse_links
 from adaptact.formatting import number
@@ -30,7 +30,7 @@ def run(words: list[str]) -> None:
     first = next(iter(settings.values()))
     with terminal.console(stderr=True).status("loading torch and the data"):
         from adaptact import data
-        from adaptact.compare.executor import cores, share
+        from adaptact.comparison.worker_pool import cores, share
         from adaptact.training import hardware
         from adaptact.training.checks import monitored_metric
 
@@ -119,8 +119,8 @@ def search(
     trust: str | None,
 ) -> None:
     """Trials in rounds, all arms beside each other, until each has its number; what ended earlier counts."""
-    from adaptact.compare.executor import execute
-    from adaptact.training.planned import run_planned
+    from adaptact.comparison.one_run import run_planned
+    from adaptact.comparison.worker_pool import execute
 
     total = options.trials * len(studies)
     while any(study.ended < options.trials for study in studies.values()):

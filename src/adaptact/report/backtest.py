@@ -11,19 +11,19 @@ from rich.markup import escape
 from rich.table import Table
 
 from adaptact import files
-from adaptact.compare.backtest_analysis import Ran, analyse, rows_of
-from adaptact.compare.backtest_plan import Backtest
-from adaptact.compare.plan import Arm
-from adaptact.compare.results import as_csv
+from adaptact.comparison.backtest_analysis import Ran, analyse, rows_of
+from adaptact.comparison.backtest_options import Backtest
+from adaptact.comparison.plan import Arm
+from adaptact.comparison.results import as_csv
 from adaptact.report.backtest_figures import draw
 from adaptact.report.backtest_page import ageing, page, sentences
-from adaptact.report.backtest_wording import speaker
+from adaptact.report.backtest_words import speaker
+from adaptact.report.blocks import to_markdown
 from adaptact.report.comparison_page import to_be_found
-from adaptact.report.document import to_markdown
 from adaptact.report.html import to_html, write_pictures
 
 if TYPE_CHECKING:
-    from adaptact.data.windows import Windows
+    from adaptact.data.table.time_windows import Windows
 
 PAGES = {"en": "backtest", "ja": "backtest.ja"}
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from adaptact.report.comparison_figures import COLOURS, MARKERS, style, svg
-from adaptact.report.wording import Say
+from adaptact.report.comparison_words import Say
 
 
 def draw(report: dict[str, Any], say: Say) -> dict[str, bytes]:

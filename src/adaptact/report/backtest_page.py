@@ -6,10 +6,10 @@ import shlex
 from typing import Any
 
 from adaptact.formatting import number
+from adaptact.report.blocks import Block, Bullets, Code, Document, Heading, Note, Paragraph, Picture, Table
 from adaptact.report.comparison_page import to_be_found
-from adaptact.report.document import Block, Bullets, Code, Document, Heading, Note, Paragraph, Picture, Table
+from adaptact.report.comparison_words import Say
 from adaptact.report.numbers import interval
-from adaptact.report.wording import Say
 
 Report = dict[str, Any]
 Arm = dict[str, Any]

@@ -11,17 +11,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from adaptact import files
-from adaptact.compare import analysis, results
-from adaptact.compare.earlier_looks import EarlierLook
-from adaptact.compare.plan import Plan
-from adaptact.compare.value import Value
+from adaptact.comparison import analysis, results
+from adaptact.comparison.earlier_looks import EarlierLook
+from adaptact.comparison.plan import Plan
+from adaptact.comparison.value import Value
 from adaptact.errors import UserError
-from adaptact.report import backtest_page, backtest_wording, comparison_figures
+from adaptact.report import backtest_page, backtest_words, comparison_figures
+from adaptact.report.blocks import Block, to_markdown
 from adaptact.report.comparison_page import cautions, criteria, page, reason, sentence, to_be_found
-from adaptact.report.document import Block, to_markdown
+from adaptact.report.comparison_words import speaker
 from adaptact.report.html import to_html, write_pictures
 from adaptact.report.model_card import card, to_deploy
-from adaptact.report.wording import speaker
 
 
 def write_report(
@@ -43,7 +43,7 @@ def write_report(
     Nothing is trained: the same folder gives the same report.
 
     Args:
-        positive: as in :func:`adaptact.compare.analysis.analyse`.
+        positive: as in :func:`adaptact.comparison.analysis.analyse`.
         words: of the command that makes this comparison and report; by default those of the plan.
         report_words: of the command that writes the report again, where the first does not say it all.
 
@@ -91,7 +91,7 @@ def ageing_of(folder: Path, language: str) -> list[Block]:
     except FileNotFoundError:
         raise UserError(f"report.backtest={folder} has no {path.name}: it is not a folder of `make backtest`") from None
     with files.named(path):
-        return backtest_page.brief(plain, backtest_wording.speaker(language))
+        return backtest_page.brief(plain, backtest_words.speaker(language))
 
 
 def print_summary(report: dict[str, Any], console: Console) -> None:

@@ -14,11 +14,11 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from adaptact import files
-from adaptact.compare.plan import Plan
-from adaptact.compare.results import Result
+from adaptact.comparison.plan import Plan
+from adaptact.comparison.results import Result
 from adaptact.errors import UserError
 from adaptact.fonts import east_asian_fonts
-from adaptact.report.wording import Say
+from adaptact.report.comparison_words import Say
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#f0e442")  # Okabe and Ito
 MARKERS = "osD^vPX*"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from adaptact.formatting import number
-from adaptact.report.document import Block, Note, Paragraph, Table
+from adaptact.report.blocks import Block, Note, Paragraph, Table
+from adaptact.report.comparison_words import Say
 from adaptact.report.numbers import interval, joined, plural
-from adaptact.report.wording import Say
 
 Report = dict[str, Any]
 

@@ -6,13 +6,13 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from adaptact.compare.plan import Plan
+from adaptact.comparison.plan import Plan
 from adaptact.data.positive import percent
 from adaptact.formatting import number
+from adaptact.report.blocks import Block, Bullets, Code, Document, Heading, Note, Paragraph, Picture, Table
 from adaptact.report.comparison_money import money
-from adaptact.report.document import Block, Bullets, Code, Document, Heading, Note, Paragraph, Picture, Table
+from adaptact.report.comparison_words import Say
 from adaptact.report.numbers import difference, interval, joined, mean_sd, plural, ratio
-from adaptact.report.wording import Say
 
 Report = dict[str, Any]
 STABILITY = ("loss_spikes", "nonfinite_steps", "grad_norm_cv", "grad_norm_max", "epochs_to_90pct")

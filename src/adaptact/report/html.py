@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from adaptact.files import write_bytes
-from adaptact.report.document import Bullets, Code, Document, Heading, Note, Paragraph, Picture, Table
+from adaptact.report.blocks import Bullets, Code, Document, Heading, Note, Paragraph, Picture, Table
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 STYLE = """

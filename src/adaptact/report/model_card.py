@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from adaptact.compare.analysis import spread
-from adaptact.compare.plan import Plan
-from adaptact.compare.results import Result
-from adaptact.compare.statistics import paired_interval
+from adaptact.comparison.analysis import spread
+from adaptact.comparison.plan import Plan
+from adaptact.comparison.results import Result
+from adaptact.comparison.statistics import paired_interval
 from adaptact.formatting import number
+from adaptact.report.blocks import Block, Bullets, Document, Heading, Paragraph, Table
 from adaptact.report.comparison_page import to_be_found
-from adaptact.report.document import Block, Bullets, Document, Heading, Paragraph, Table
+from adaptact.report.comparison_words import Say
 from adaptact.report.numbers import mean_sd
-from adaptact.report.wording import Say
 
 
 def to_deploy(plan: Plan, report: dict[str, Any], found: Sequence[Result]) -> Result | None:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from adaptact.formatting import number
-from adaptact.report.document import Block, Bullets, Document, Heading, Note, Paragraph, Picture, Table
+from adaptact.report.blocks import Block, Bullets, Document, Heading, Note, Paragraph, Picture, Table
+from adaptact.report.comparison_words import Say
 from adaptact.report.numbers import interval
 from adaptact.report.rollout_pages import command, p_value, percent, sought
-from adaptact.report.wording import Say
-from adaptact.rollout.monitoring import LEAST_OUTCOMES
+from adaptact.rollout.monitor import LEAST_OUTCOMES
 
 Found = dict[str, Any]
 SHARES = {"missing", "range", "site"}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from adaptact.formatting import number
-from adaptact.report.wording import Say
+from adaptact.report.comparison_words import Say
 
 
 def interval(pair: Sequence[float | None], say: Say) -> str:

@@ -13,11 +13,11 @@ from rich.table import Table
 
 from adaptact import files
 from adaptact.report import monitor_page, rollout_pages
-from adaptact.report.document import Document, to_markdown
+from adaptact.report.blocks import Document, to_markdown
+from adaptact.report.comparison_words import Say, speaker
 from adaptact.report.html import to_html, write_pictures
 from adaptact.report.rollout_figures import draw_monitor, draw_plan, draw_results
-from adaptact.report.rollout_wording import SENTENCES
-from adaptact.report.wording import Say, speaker
+from adaptact.report.rollout_words import SENTENCES
 
 Found = dict[str, Any]
 LANGUAGES: tuple[Literal["en", "ja"], ...] = ("en", "ja")

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from adaptact.report.comparison_figures import COLOURS, style, svg
-from adaptact.report.wording import Say
+from adaptact.report.comparison_words import Say
 
 MOST_SITES = 6
 Found = dict[str, Any]

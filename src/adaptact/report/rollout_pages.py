@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from adaptact.formatting import number
-from adaptact.report.document import Block, Bullets, Code, Document, Heading, Note, Paragraph, Picture, Table
+from adaptact.report.blocks import Block, Bullets, Code, Document, Heading, Note, Paragraph, Picture, Table
+from adaptact.report.comparison_words import Say
 from adaptact.report.numbers import interval
-from adaptact.report.wording import Say
 
 Found = dict[str, Any]
 LISTED = 20  # disagreements on the page

@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from adaptact.compare.statistics import Interval
-from adaptact.compare.verdict import judge
-from adaptact.data.cells import decimal_mark, numbers, texts
-from adaptact.data.roles import DATE_FORMATS
+from adaptact.comparison.statistics import Interval
+from adaptact.comparison.verdict import judge
+from adaptact.data.table.cell_values import decimal_mark, numbers, texts
+from adaptact.data.table.roles import DATE_FORMATS
 from adaptact.errors import ConfigError, DataError, did_you_mean
-from adaptact.rollout.arms import (
+from adaptact.rollout.assignment import ARMS
+from adaptact.rollout.options import Abtest
+from adaptact.rollout.two_samples import (
     LEAST_UNITS,
     Arm,
     boundary,
@@ -26,8 +28,6 @@ from adaptact.rollout.arms import (
     sequence,
     tightest,
 )
-from adaptact.rollout.assignment import ARMS
-from adaptact.rollout.options import Abtest
 
 MISMATCH = 0.001  # below, the arms are not what was dealt out, and nothing else is worth a look
 MOST_LEVELS = 20  # of a segment

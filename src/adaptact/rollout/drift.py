@@ -10,9 +10,9 @@ import pandas as pd
 from scipy import stats
 from scipy.special import ndtri
 
-from adaptact.data.cells import texts
-from adaptact.data.profile import as_values, at_most, psi, unseen
-from adaptact.data.roles import Column
+from adaptact.data.table.cell_values import texts
+from adaptact.data.table.profile import as_values, at_most, psi, unseen
+from adaptact.data.table.roles import Column
 
 Kind = Literal["distribution", "missing", "range", "scores", "measure", "site", "calibration", "quality"]
 LEAST_EXPECTED = 5  # cells of a category, below which it joins the others

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from adaptact.compare.options import read_section
+from adaptact.comparison.options import read_section
 from adaptact.config import METRICS
 from adaptact.errors import ConfigError, did_you_mean
 from adaptact.schema import option

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adaptact.compare.paired_rows import HIGHER, RowDifference, difference
-from adaptact.compare.verdict import default_margin, judge
+from adaptact.comparison.paired_rows import HIGHER, RowDifference, difference
+from adaptact.comparison.verdict import default_margin, judge
 from adaptact.errors import ConfigError, DataError
-from adaptact.export.runs import TableRun
+from adaptact.export.trained_run import TableRun
+from adaptact.rollout.expectations import acted_on
 from adaptact.rollout.options import Shadow
-from adaptact.rollout.records import acted_on
-from adaptact.rollout.rows import Outcomes, metric_of
+from adaptact.rollout.outcomes import Outcomes, metric_of
 from adaptact.training.metrics import metric_of_arrays
 
 DECISIONS = "decisions"  # the share of right ones, at the threshold of each run

@@ -6,8 +6,8 @@ from typing import Protocol
 
 from adaptact import config
 from adaptact.data import Prepared
-from adaptact.data.parts import Task
 from adaptact.data.positive import Positive
+from adaptact.data.prepared import Task
 from adaptact.errors import ConfigError, DataError
 
 

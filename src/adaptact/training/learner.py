@@ -16,8 +16,8 @@ from torch.optim.lr_scheduler import LambdaLR
 from adaptact import config
 from adaptact.activations import effective_values, learned_values
 from adaptact.surgery import named_activations, param_groups
-from adaptact.training.clipping import clip_apart
 from adaptact.training.finetune import spread
+from adaptact.training.gradient_clipping import clip_apart
 from adaptact.training.losses import classification_loss
 from adaptact.training.metrics import Outputs
 from adaptact.training.sharding import skip_unless_finite

@@ -19,7 +19,7 @@ from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
 from lightning.pytorch.plugins.precision import MixedPrecision, Precision
 from lightning.pytorch.strategies import SingleDeviceStrategy
 
-from adaptact.data.module import ResidentLoader
+from adaptact.data.loaders import ResidentLoader
 
 CALLED = ("on_train_batch_start", "on_before_optimizer_step", "on_train_batch_end")  # of callbacks
 NOT_CALLED = ("on_before_zero_grad", "on_before_backward", "on_after_backward")  # of callbacks and of the module

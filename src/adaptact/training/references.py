@@ -23,7 +23,7 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from adaptact.data import Prepared
-from adaptact.data.parts import fingerprint
+from adaptact.data.prepared import fingerprint
 from adaptact.layouts import Columns, Tokens
 from adaptact.memory import give_back
 from adaptact.training.metrics import classification_metrics, regression_metrics

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from adaptact.data import Prepared
-from adaptact.data.lengths import outputs_of
+from adaptact.data.text.padding import outputs_of
 from adaptact.layouts import Columns, Layout, Tokens
 from adaptact.training.metrics import classification_metrics, regression_metrics
 

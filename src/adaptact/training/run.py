@@ -21,23 +21,23 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from adaptact import config, data, files, records
-from adaptact.activations import AdaptiveActivation, kernels
+from adaptact.activations import AdaptiveActivation
+from adaptact.activations.cpu import kernels
+from adaptact.callbacks.activation_monitor import ActivationMonitor
+from adaptact.callbacks.activations_csv import ParameterHistory
 from adaptact.callbacks.curves import CurveSnapshots
-from adaptact.callbacks.history import History
-from adaptact.callbacks.monitor import ActivationMonitor
-from adaptact.callbacks.parameters import ParameterHistory
+from adaptact.callbacks.metrics_csv import History
 from adaptact.callbacks.progress import ProgressLine
-from adaptact.callbacks.sites import curves, describe_layers, observe
+from adaptact.callbacks.site_inputs import curves, describe_layers, observe
 from adaptact.callbacks.stability import StabilityMonitor
 from adaptact.data import Prepared
-from adaptact.data.lengths import trimmed, without_padding
-from adaptact.data.module import DataModule
+from adaptact.data.loaders import DataModule
+from adaptact.data.text.padding import trimmed, without_padding
 from adaptact.errors import UserError, machine_error
 from adaptact.folders import refuse_links
 from adaptact.outputs import Outputs
 from adaptact.surgery import named_activations
-from adaptact.training import hardware, seen, summary
-from adaptact.training.board import Board
+from adaptact.training import finish, hardware, input_profile
 from adaptact.training.build import build_network, resolved, seed_all, with_positive
 from adaptact.training.checkpoints import (
     KEY,
@@ -49,14 +49,15 @@ from adaptact.training.checkpoints import (
     load_checkpoint,
 )
 from adaptact.training.checks import check, monitored_metric
-from adaptact.training.decision import decision_of_run
-from adaptact.training.interface import Interface
+from adaptact.training.input_spec import Interface
 from adaptact.training.learner import Learner
 from adaptact.training.loop import DirectLoop
 from adaptact.training.losses import balanced_weights
 from adaptact.training.references import references
 from adaptact.training.sharding import Sharded, load_weights
-from adaptact.training.stops import Interrupted, Signals
+from adaptact.training.signals import Interrupted, Signals
+from adaptact.training.tensorboard import Board
+from adaptact.training.threshold import decision_of_run
 
 QUIET = (
     ".*does not have many workers.*",
@@ -205,8 +206,8 @@ def _train(
         metrics: dict[str, dict[str, float]] = {}
         predictions: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         for part in parts:
-            metrics[part] = summary.evaluate(trainer, learner, module, part)
-            outputs, targets = summary.collected(learner)
+            metrics[part] = finish.evaluate(trainer, learner, module, part)
+            outputs, targets = finish.collected(learner)
             back = module.order_of(part).argsort()  # of texts, which are evaluated by length
             predictions[part] = (outputs.cpu()[back].numpy(), targets.cpu()[back].numpy())
         weights = next(network.parameters())
@@ -214,9 +215,9 @@ def _train(
         together = stopped is None or not sharded  # interrupted processes don't wait for each other's shards
         observed = without_padding(prepared.parts["val"].x[:OBSERVED_ROWS], prepared.layout)
         inputs = observe(network, observed.to(*like_weights), starts) if together else {}
-        known = seen.describe(network, prepared) if together and stopped is None else None
+        known = input_profile.describe(network, prepared) if together and stopped is None else None
         monitored = history.monitored(monitor)
-        status, reason = summary.outcome(monitored, stopped, stability.diverged)
+        status, reason = finish.outcome(monitored, stopped, stability.diverged)
         rows = len(prepared.parts["train"]) * len(history.rows)
         best = checkpoints.best_model_score
         record = records.Record(
@@ -230,7 +231,7 @@ def _train(
                 "labels": prepared.labels,
                 "positive": None if prepared.positive is None else prepared.positive.label,
             },
-            model=summary.describe_model(settings.model.name, network),
+            model=finish.describe_model(settings.model.name, network),
             activation=settings.activation.name,
             seed=settings.seed,
             monitor={
@@ -246,7 +247,7 @@ def _train(
                 "first_step_s": None if stability.first_step_at is None else stability.first_step_at - started,
                 "fit_s": history.seconds,
                 "train_samples_per_second": rows / stability.training_s if stability.training_s else None,
-                "inference": summary.measure_inference(
+                "inference": finish.measure_inference(
                     learner, trimmed(prepared.parts["test"].x[:1], prepared.layout).to(*like_weights)
                 )
                 if together
@@ -259,17 +260,17 @@ def _train(
             references=references(prepared) if settings.references and first and stopped is None else [],
         )
         if logger is not None and stopped is None and settings.logger.curves:
-            summary.draw_pictures(folder, logger, learner, prepared, inputs, snapshots)
+            finish.draw_pictures(folder, logger, learner, prepared, inputs, snapshots)
         if first:
             if "test" in predictions:
                 outputs_of_run(predictions, prepared).save(folder)
                 files.write_json(folder / "curves.json", curves(network, inputs, starts))
-                seen.save(folder, known or {})
+                input_profile.save(folder, known or {})
             record.save(folder)
         if logger is not None and stopped is None:
             # after the record, which ends the run: a resumed one would log this a second time
             final = {f"test/{name}": value for name, value in metrics["test"].items()}
-            logger.log_hyperparams(summary.hyperparameters(settings), final)
+            logger.log_hyperparams(finish.hyperparameters(settings), final)
             logger.save()
             logger.finalize("success")
     finally:
@@ -285,8 +286,8 @@ def with_kernels(settings: config.Config, prepared: Prepared, network: nn.Module
     if settings.resume is not None:
         with contextlib.suppress(FileNotFoundError, UserError):  # cut off before it was written, or broken
             used = files.read_json(Path(settings.resume) / "environment.json").get("kernels") is True
-    seen = len(prepared.parts["train"]) * settings.trainer.max_epochs
-    return kernels.settle(compiling=seen >= WORTH_A_COMPILER or used is True, use=used is not False)
+    input_profile = len(prepared.parts["train"]) * settings.trainer.max_epochs
+    return kernels.settle(compiling=input_profile >= WORTH_A_COMPILER or used is True, use=used is not False)
 
 
 def open_folder(

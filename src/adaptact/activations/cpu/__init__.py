@@ -1,0 +1,1 @@
+"""Implementations of activations on a CPU."""
