@@ -31,7 +31,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@if [ -n "$(TORCH_INDEX)" ]; then $(VENV)/bin/pip install -c constraints.txt --index-url "$(TORCH_INDEX)" torch; fi
 	$(VENV)/bin/pip install -c constraints.txt -e ".[$(EXTRAS)]"
-	@$(VENV)/bin/python -c "from adaptact.activations import kernels; kernels.main()"
+	@$(VENV)/bin/python -c "from adaptact.activations.cpu import kernels; kernels.main()"
 	@touch $@
 
 train: $(STAMP) ## train one network: make train activation=sgblend

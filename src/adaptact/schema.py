@@ -16,6 +16,7 @@ from typing import Any, Literal
 from adaptact.errors import did_you_mean
 from adaptact.shapes import repr_short
 
+Decides = Literal["training", "rows", "nothing"]
 Groups = Mapping[str, tuple[str, Mapping[str, type]]]
 
 
@@ -27,12 +28,53 @@ def option(
     gt: float | None = None,
     le: float | None = None,
     lt: float | None = None,
+    decides: Decides = "training",
 ) -> Any:
-    """A dataclass field with its explanation and its range."""
-    metadata = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt}
+    """A dataclass field with its explanation, its range and what depends on it.
+
+    Args:
+        decides: "rows": which rows there are, what is in them and in which part they land; "training": everything else
+            that may change a number of a run; "nothing": neither.
+    """
+    metadata = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt, "decides": decides}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+def section(cls: type, *, decides: Decides | None = None) -> Any:
+    """A dataclass field that holds the options of ``cls``; ``decides``, where given, stands for all of them."""
+    return field(default_factory=cls, metadata={} if decides is None else {"decides": decides})
+
+
+def deciding(options: Any, what: Iterable[Decides]) -> dict[str, Any]:
+    """Return the options that decide one of ``what``, as plain nested values.
+
+    >>> @dataclasses.dataclass
+    ... class Options:
+    ...     path: str = option("a.csv", "table", decides="rows")
+    ...     debug: bool = option(False, "show more", decides="nothing")
+    >>> deciding(Options(), ["rows"])
+    {'path': 'a.csv'}
+    """
+    kept: dict[str, Any] = {}
+    for each in dataclasses.fields(options):
+        value = getattr(options, each.name)
+        decides = each.metadata.get("decides")
+        if decides is None and dataclasses.is_dataclass(value):
+            kept[each.name] = deciding(value, what)
+        elif (decides or "training") in what:
+            kept[each.name] = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
+    return kept
+
+
+def problems_of(options: Any) -> list[str]:
+    """Collect what a dataclass of options, and every one inside it, finds wrong with itself in ``problems()``."""
+    found = list(options.problems()) if hasattr(options, "problems") else []
+    for each in dataclasses.fields(options):
+        if dataclasses.is_dataclass(value := getattr(options, each.name)):
+            found += problems_of(value)
+    return found
 
 
 def types_of(cls: type) -> dict[str, Any]:

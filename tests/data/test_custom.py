@@ -17,7 +17,7 @@ from adaptact.errors import ConfigError, DataError
 from commands import command
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_data"
-HERE = __name__.split(".", maxsplit=1)[0]
+HERE = __name__.partition(".")[0]
 X, CLASSES = np.arange(24, dtype=np.float32).reshape(12, 2), np.arange(12) % 2
 AMOUNTS = np.linspace(100, 200, 12)
 
@@ -55,7 +55,7 @@ class Dictionaries(Loaders):
 
 
 def load(target: str, trust: str | None = HERE, **options: Any) -> data.Prepared:
-    return data.load(config.CustomData("custom", target_class=f"{HERE}.{target}", options=options), trust)
+    return data.load(config.CustomData("custom", target_class=f"{__name__}.{target}", options=options), trust)
 
 
 @pytest.mark.parametrize(("target", "name"), [("MyDataModule", "MyDataModule"), ("moons", "moons")])
@@ -97,7 +97,7 @@ def test_keys_that_are_ours_are_given_to_code_that_takes_them(monkeypatch: pytes
         return given(train=(X[:rows] + split_seed, CLASSES[:rows]))
 
     monkeypatch.setattr(sys.modules[__name__], "given_seed", seeded, raising=False)
-    options = config.CustomData("custom", split_seed=7, target_class=f"{HERE}.given_seed", options={"rows": 4})
+    options = config.CustomData("custom", split_seed=7, target_class=f"{__name__}.given_seed", options={"rows": 4})
     assert data.load(options, HERE).parts["train"].x[0, 0] == 7
 
 
@@ -131,7 +131,7 @@ def test_nothing_is_imported_from_a_package_that_is_not_trusted(trust: str | Non
 def test_arrays_that_cannot_be_trained_on_are_refused_in_one_message(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
         load("given", **changes)
-    assert str(caught.value).startswith(f"data.target_class={HERE}.given: ")
+    assert str(caught.value).startswith(f"data.target_class={__name__}.given: ")
 
 
 @pytest.mark.parametrize(

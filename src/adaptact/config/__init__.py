@@ -65,7 +65,7 @@ from adaptact.config.model import (
 )
 from adaptact.config.settings import GROUPS, METRICS, Config, Finetune, Logger, Optimizer, Trainer, options_of
 from adaptact.errors import ConfigError
-from adaptact.schema import Checker, types_of
+from adaptact.schema import Checker, deciding, problems_of, types_of
 
 __all__ = [
     "ABU",
@@ -119,6 +119,7 @@ __all__ = [
     "TextTransformer",
     "Timm",
     "Trainer",
+    "decisive",
     "describe",
     "field_types",
     "from_dict",
@@ -144,7 +145,7 @@ def from_dict(raw: Mapping[str, Any]) -> Config:
     """
     checker = Checker(GROUPS, (key for key, _, _ in describe()))
     config = checker.build(Config, raw)
-    problems = checker.problems + (contradictions(config) if config else [])
+    problems = checker.problems + ([*problems_of(config), *contradictions(config)] if config else [])
     if problems:
         raise ConfigError(problems)
     return config
@@ -153,6 +154,14 @@ def from_dict(raw: Mapping[str, Any]) -> Config:
 def to_dict(config: Config) -> dict[str, Any]:
     """The inverse of :func:`from_dict`: plain containers, as they are written to config.yaml."""
     plain = dataclasses.asdict(config)
+    for group in GROUPS:
+        plain[group].update(plain[group].pop("options", {}))
+    return plain
+
+
+def decisive(config: Config) -> dict[str, Any]:
+    """Return all options that may change a number of a run, as :func:`to_dict` names them."""
+    plain = deciding(config, ("rows", "training"))
     for group in GROUPS:
         plain[group].update(plain[group].pop("options", {}))
     return plain

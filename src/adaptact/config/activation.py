@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from adaptact.errors import did_you_mean
 from adaptact.schema import option
 
 
@@ -20,6 +21,25 @@ class Activation:
         None, "start values of single sites, {site: {parameter: value}}; written by comparisons"
     )
     frozen: bool = option(False, "everything that the activation could learn keeps its start; written by comparisons")
+
+    @property
+    def learnable(self) -> set[str]:
+        """Names that ``learn`` may list: the parameters with an option for their start."""
+        return {each.name for each in fields(self)} & {*SETTABLE, "scale"}
+
+    def problems(self) -> list[str]:
+        """Describe each combination of options that contradicts itself."""
+        found = []
+        unknown = [name for name in getattr(self, "learn", []) if name not in self.learnable]
+        if unknown:
+            can = ", ".join(sorted(self.learnable))
+            found.append(f"activation.learn names {', '.join(unknown)}; {self.name} can learn {can}")
+        bases = ["identity", *(kind for kind in ACTIVATIONS if kind not in {"native", "custom", "blend"})]
+        for key in ("base", "first", "second"):
+            named = getattr(self, key, "relu")
+            if named not in bases:
+                found.append(f"activation.{key} {named!r} is unknown. {did_you_mean(named, bases)}")
+        return found
 
 
 @dataclass
@@ -92,6 +112,18 @@ class ABU(PerChannel):
         "softmax", "how raw weights become effective ones"
     )
     learn: list[str] = option(["weights"], "[weights] or []")
+
+    @property
+    def learnable(self) -> set[str]:
+        return {"weights"}
+
+    def problems(self) -> list[str]:
+        known = ABU().bases
+        wrong = [base for base in self.bases if base not in known]
+        found = [f"activation.bases {base!r} is unknown. {did_you_mean(base, known)}" for base in wrong]
+        if len(set(self.bases)) < max(1, len(self.bases)):
+            found.append(f"activation.bases must be different names and at least one, not {self.bases}")
+        return super().problems() + found
 
 
 @dataclass

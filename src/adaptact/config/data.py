@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from adaptact.errors import did_you_mean
 from adaptact.schema import option
 
 TABLE_ROLES = ("drop", "numeric", "categorical", "date", "text")
@@ -25,6 +27,13 @@ class Data:
         None,
         "two classes: the label to be found; null: the sought one of a known pair, as NG of OK, else the rarer",
     )
+
+    def problems(self) -> list[str]:
+        """Describe each combination of options that contradicts itself."""
+        test_size = getattr(self, "test_size", 0.0)
+        if self.val_size + test_size < 1:
+            return []
+        return [f"data.val_size {self.val_size} + data.test_size {test_size or 0} leaves nothing to train on"]
 
 
 @dataclass
@@ -81,6 +90,28 @@ class Rows(Data):
         """Cost of a false alarm and of a missed case; None unless both are set."""
         return None if self.cost_fp is None or self.cost_fn is None else (self.cost_fp, self.cost_fn)
 
+    def problems(self) -> list[str]:
+        found = super().problems()
+        lists = [role for role in TABLE_ROLES if hasattr(self, role)]
+        for role in lists:
+            if self.target in getattr(self, role):
+                found.append(f"data.{role} names the target {self.target!r}; the target must stay out of it")
+        named = [name for role in lists for name in getattr(self, role)]
+        for name in sorted({name for name in named if named.count(name) > 1}):
+            roles = [f"data.{role}" for role in lists if name in getattr(self, role)]
+            found.append(f"column {name!r} is named twice, in {' and in '.join(roles)}: choose one role")
+        ways = [key for key in ("group", "time") if getattr(self, key) is not None]
+        ways += ["folds"] if self.folds is not None and self.time is not None else []
+        if len(ways) > 1:
+            found.append(f"data.{' and data.'.join(ways)} split the rows in different ways: choose one")
+        own_split = self.folds is not None or (self.time is not None and self.val_path is not None)
+        if self.test_path is not None and own_split:
+            found.append("data.test_path brings its own test rows: leave out data.folds and data.time")
+        found += _fold_problems(self.folds, self.fold)
+        if (self.cost_fp is None) != (self.cost_fn is None):
+            found.append("data.cost_fp and data.cost_fn belong together: give both, in the same unit")
+        return found
+
 
 @dataclass
 class Table(Rows):
@@ -92,6 +123,13 @@ class Table(Rows):
     roles: str | None = option(None, "YAML file with lists numeric, categorical, date, text, drop")
     scaling: Literal["standard", "quantile"] = option("quantile", "how numbers are scaled, fitted on the training part")
     max_categories: int = option(50, "rarer categories of a column share one slot beyond this many", ge=2)
+
+    def problems(self) -> list[str]:
+        return [
+            f"data.{key} is missing: data=table needs data.path=my.csv data.target=column"
+            for key in ("path", "target")
+            if not getattr(self, key)
+        ] + super().problems()
 
 
 @dataclass
@@ -109,6 +147,10 @@ class Text(Rows):
     tokenizer: str | None = option(
         None, "a pretrained one in place of it: tokenizer.json, or a folder that has one, as transformers saves it"
     )
+
+    def problems(self) -> list[str]:
+        missing = [] if self.path else ["data.path is missing: data=text needs data.path=my.csv, or a folder"]
+        return super().problems() + missing
 
 
 @dataclass
@@ -156,11 +198,45 @@ class ImageFolder(Data):
         asked = {*self.augment, *(("flip", "crop", "color") if "auto" in self.augment else ())}
         return tuple(name for name in AUGMENTATIONS if name in asked)
 
+    def problems(self) -> list[str]:
+        found = super().problems() + _fold_problems(self.folds, self.fold)
+        if not self.root and self.labels is None:
+            found.append("data.root is missing: data=image_folder needs data.root=<a folder with one folder per class>")
+        if self.image_size is not None and len(self.image_size) not in (1, 2):
+            found.append(f"data.image_size must be [height,width] or one number, not {self.image_size}")
+        if self.group_pattern is not None:
+            try:
+                re.compile(self.group_pattern)
+            except re.error as error:
+                found.append(f"data.group_pattern={self.group_pattern} is no regular expression: {error}")
+        known = ("auto", "none", *AUGMENTATIONS)
+        wrong = [name for name in self.augment if name not in known]
+        found += [f"data.augment {name!r} is unknown. {did_you_mean(name, known)}" for name in wrong]
+        if "none" in self.augment and len(self.augment) > 1:
+            found.append(f"data.augment={self.augment} asks for none and for more: choose")
+        if self.labels is None:
+            found += [
+                f"data.{key} names a column, and there is no table: give data.labels=labels.csv"
+                for key in ("image", "target")
+                if getattr(self, key) is not None
+            ]
+        elif self.image is not None and self.image == self.target:
+            found.append(f"data.image and data.target both name {self.image!r}: one has the paths, one the labels")
+        return found
+
 
 @dataclass
 class CustomData(Data):
     target_class: str = option("", "dotted path of a class or function; its package must be named by trust=")
     options: dict[str, Any] = field(default_factory=dict, metadata={"help": "all other keys: arguments of the target"})
+
+
+def _fold_problems(folds: int | None, fold: int) -> list[str]:
+    if folds is None and fold:
+        return [f"data.fold={fold} needs data.folds, the number of folds"]
+    if folds is not None and fold >= folds:
+        return [f"data.fold={fold} is not below data.folds={folds}: folds are numbered from 0"]
+    return []
 
 
 DATA: dict[str, type[Data]] = {

@@ -28,6 +28,12 @@ class MLP(Model):
     )
     d_embedding: int = option(16, "width of these embeddings", ge=1, le=MOST_UNITS)
 
+    def problems(self) -> list[str]:
+        found = _no_widths(self.widths)
+        if self.widths and self.depth is not None and self.depth < len(self.widths):
+            found.append(f"model.depth {self.depth} is less than the {len(self.widths)} layers of model.widths")
+        return found
+
 
 @dataclass
 class TabM(Model):
@@ -49,6 +55,9 @@ class CNN(Model):
     hidden: int = option(128, "units of the layer before the output", ge=1, le=MOST_UNITS)
     dropout: float = option(0.1, "share of units dropped before the output", ge=0, lt=1)
 
+    def problems(self) -> list[str]:
+        return _no_widths(self.widths)
+
 
 @dataclass
 class ResNet(Model):
@@ -59,6 +68,12 @@ class ResNet(Model):
     stem: int | None = option(
         None, "stride of the first convolution; null: the smallest that leaves at most 32 pixels a side", ge=1, le=8
     )
+
+    def problems(self) -> list[str]:
+        if (self.depth - 2) % 6 == 0:
+            return []
+        near = max(8, round((self.depth - 2) / 6) * 6 + 2)
+        return [f"model.depth must be 6 n + 2, not {self.depth}; the nearest is {near}"]
 
 
 @dataclass
@@ -81,6 +96,11 @@ class HFImage(HuggingFace):
         None, "size to which images are resized, one number or [height,width]; null: as the checkpoint wants them", ge=1
     )
 
+    def problems(self) -> list[str]:
+        if len(self.image_size or [1]) <= 2:
+            return []
+        return [f"model.image_size must be one number or [height,width], not {self.image_size}"]
+
 
 @dataclass
 class HFText(HuggingFace):
@@ -94,6 +114,11 @@ class Timm(Model):
     options: dict[str, Any] = field(
         default_factory=dict, metadata={"help": "all other keys: arguments of timm.create_model"}
     )
+
+    def problems(self) -> list[str]:
+        if self.architecture:
+            return []
+        return ["model.architecture is missing: a name of timm.list_models(), as in model.architecture=resnet18"]
 
 
 @dataclass
@@ -110,6 +135,15 @@ class TextTransformer(Model):
     expansion: int = option(4, "units of a feed-forward layer, as a multiple of the width", ge=1, le=MOST_UNITS)
     dropout: float = option(0.3, "share of units dropped, of embeddings and after each layer", ge=0, lt=1)
     token_dropout: float = option(0.1, "share of tokens that are as if unknown, in training only", ge=0, lt=1)
+
+    def problems(self) -> list[str]:
+        if self.width % self.n_heads == 0:
+            return []
+        return [f"model.n_heads={self.n_heads} does not divide model.width={self.width}: choose another"]
+
+
+def _no_widths(widths: list[int]) -> list[str]:
+    return [] if widths else ["model.widths is empty: give at least one width"]
 
 
 MODELS: dict[str, type[Model]] = {

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from adaptact.config.activation import ACTIVATIONS, Activation
 from adaptact.config.data import DATA, Data
 from adaptact.config.model import MODELS, Model
-from adaptact.schema import option
+from adaptact.schema import option, section
 
 
 @dataclass
@@ -62,6 +62,15 @@ class Trainer:
         20, "epochs without a better monitored value before the run stops; null: never", ge=1
     )
 
+    def problems(self) -> list[str]:
+        """Describe each combination of options that contradicts itself."""
+        found = []
+        if self.devices > 1 and self.strategy == "auto":
+            found.append(f"trainer.devices={self.devices} needs a strategy: use trainer=ddp")
+        if self.strategy == "fsdp" and self.precision == "16-mixed":
+            found.append("trainer=fsdp has no gradient scaler: use trainer.precision=bf16-mixed or 32-true")
+        return found
+
 
 @dataclass
 class Logger:
@@ -76,10 +85,10 @@ class Config:
     activation: Activation
     model: Model
     data: Data
-    optimizer: Optimizer = field(default_factory=Optimizer)
-    finetune: Finetune = field(default_factory=Finetune)
-    trainer: Trainer = field(default_factory=Trainer)
-    logger: Logger = field(default_factory=Logger)
+    optimizer: Optimizer = section(Optimizer)
+    finetune: Finetune = section(Finetune)
+    trainer: Trainer = section(Trainer)
+    logger: Logger = section(Logger, decides="nothing")
     seed: int = option(0, "seed of start weights, data order and dropout", ge=0, le=2**63 - 1)
     label_smoothing: float = option(0.0, "classification: share of the label spread over all classes", ge=0, lt=1)
     imbalance: Literal["none", "weights", "focal"] = option(
@@ -87,7 +96,9 @@ class Config:
     )
     focal_gamma: float = option(2.0, "how much more, with imbalance=focal", gt=0)
     references: bool = option(
-        True, "also fit gradient boosting or a linear model on the same rows, pixels or texts, in seconds"
+        True,
+        "also fit gradient boosting or a linear model on the same rows, pixels or texts, in seconds",
+        decides="nothing",
     )
     activation_warmup_epochs: int = option(0, "epochs during which activation parameters stay at their start", ge=0)
     activation_penalty: float = option(
@@ -107,13 +118,19 @@ class Config:
     compile: bool = option(False, "compile the network with torch.compile")
     deterministic: bool = option(False, "only deterministic algorithms; slower on a GPU")
     figure: Literal["none", "depth", "sensitivity"] = option(
-        "none", "picture and table over all runs of a sweep, in a folder of their own"
+        "none", "picture and table over all runs of a sweep, in a folder of their own", decides="nothing"
     )
-    output_dir: str = option("runs/train", "folder of the runs; relative to the project, not to where one stands")
-    resume: str | None = option(None, "run folder to continue; only trainer.max_epochs and loggers may change")
-    trust: str | None = option(None, "package whose classes may be imported by a configuration")
-    follow_links: bool = option(False, "write through links that lead out of a folder that is continued")
-    debug: bool = option(False, "show the traceback of an error")
+    output_dir: str = option(
+        "runs/train", "folder of the runs; relative to the project, not to where one stands", decides="nothing"
+    )
+    resume: str | None = option(
+        None, "run folder to continue; only trainer.max_epochs and loggers may change", decides="nothing"
+    )
+    trust: str | None = option(None, "package whose classes may be imported by a configuration", decides="nothing")
+    follow_links: bool = option(
+        False, "write through links that lead out of a folder that is continued", decides="nothing"
+    )
+    debug: bool = option(False, "show the traceback of an error", decides="nothing")
 
 
 GROUPS: dict[str, tuple[str, dict[str, type]]] = {

@@ -286,8 +286,8 @@ def with_kernels(settings: config.Config, prepared: Prepared, network: nn.Module
     if settings.resume is not None:
         with contextlib.suppress(FileNotFoundError, UserError):  # cut off before it was written, or broken
             used = files.read_json(Path(settings.resume) / "environment.json").get("kernels") is True
-    input_profile = len(prepared.parts["train"]) * settings.trainer.max_epochs
-    return kernels.settle(compiling=input_profile >= WORTH_A_COMPILER or used is True, use=used is not False)
+    rows = len(prepared.parts["train"]) * settings.trainer.max_epochs
+    return kernels.settle(compiling=rows >= WORTH_A_COMPILER or used is True, use=used is not False)
 
 
 def open_folder(

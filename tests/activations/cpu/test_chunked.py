@@ -133,7 +133,7 @@ def test_without_a_compiler_a_network_trains_in_a_process_of_its_own() -> None:
     program = """
 import torch
 from adaptact import SGBlend
-from adaptact.activations import kernels
+from adaptact.activations.cpu import kernels
 act, x = SGBlend(), torch.randn(600, 1024)
 optimizer = torch.optim.SGD(act.parameters(), lr=0.1)
 losses = []

@@ -290,7 +290,8 @@ PROGRAM = """
 import logging, sys
 logging.basicConfig(level=logging.WARNING, format="%(message)s")
 import torch
-from adaptact.activations import SGBlend, kernels
+from adaptact.activations import SGBlend
+from adaptact.activations.cpu import kernels
 act, small, large = SGBlend(), torch.randn(10), torch.randn(kernels.LARGE)
 ready = []
 for _ in range(kernels.WARM_UP + 1):
