@@ -22,6 +22,7 @@ from omegaconf import OmegaConf
 
 from adaptact import activations, config, launcher, models
 from adaptact.activations import functional as AF
+from adaptact.config.defaults import defaults_of
 from adaptact.errors import ConfigError
 from adaptact.records import conf_dir
 
@@ -37,26 +38,6 @@ NOT_SET_BY_USERS = {"channels", "channel_dim", "num_parameters", "inplace", "dev
 per_kind = pytest.mark.parametrize("kind", BUILT)
 per_model = pytest.mark.parametrize("name", sorted(models.MODELS))
 
-# Where a shipped file departs from the schema's default, and to what. Batches: small where the data is small, and
-# 128 for the larger sets. The others are what they are for: a fixed device, no logging, a control that learns nothing.
-DEPARTURES: dict[str, dict[str, Any]] = {
-    "data/wine": {"batch_size": 16},
-    "data/breast_cancer": {"batch_size": 32},
-    "data/diabetes": {"batch_size": 32},
-    "data/mnist": {"batch_size": 128},
-    "data/fashion_mnist": {"batch_size": 128},
-    "data/table": {"batch_size": 128},
-    "optimizer/adamw_tables": {"lr": 3e-3},  # measured on three sets, on validation rows
-    "trainer/short": {"max_epochs": 6},
-    "trainer/cpu": {"accelerator": "cpu"},
-    "trainer/texts": {"max_epochs": 15, "early_stopping_patience": 5},
-    "trainer/pictures": {"max_epochs": 60},
-    "trainer/gpu": {"accelerator": "gpu"},
-    "trainer/ddp": {"devices": 2, "strategy": "ddp"},
-    "trainer/fsdp": {"accelerator": "gpu", "devices": 2, "strategy": "fsdp"},
-    "logger/none": {"tensorboard": False, "curves": False},
-    "activation/sgblend_frozen": {"learn": []},
-}
 TABLE = {"name": "table", "path": "my.csv", "target": "churn"}
 PICTURES = {"name": "image_folder", "root": "my/pictures"}
 TEXT = {"name": "text", "path": "my.csv", "text": ["message"], "target": "label"}
@@ -93,44 +74,32 @@ def options_in(file: Path) -> dict[str, Any]:
     return plain
 
 
-def with_file(file: Path) -> dict[str, Any]:
-    options = options_in(file)
-    if file.stem == "table":
-        options |= {"path": "my.csv", "target": "churn"}
-    if file.parent.name == "model" and file.stem == "custom":
-        return raw({"model": options | {"target": "mine.build"}, "trust": "mine"})
-    if file.stem == "custom":
-        return raw({"data": options | CUSTOM, "trust": "mine"})
-    if file.stem == "image_folder":
-        options |= PICTURES
-    if file.stem == "text":
-        return raw({"data": options | TEXT, "model": {"name": "text_transformer"}})
-    if file.stem == "timm":
-        options |= {"architecture": "resnet18"}
-    reads = {"tabm": {"data": TABLE}, "none": {}}.get(file.stem, {})
-    if file.parent.name == "model" and file.stem != "tabm":
-        reads = {"data": {"name": "none"}}
-    return raw({**reads, file.parent.name: options})
-
-
 # --- files under conf/ -------------------------------------------------------------------------------------------
 
 
 @per_file
-def test_every_file_passes_the_schema(file: Path) -> None:
-    chosen = getattr(config.from_dict(with_file(file)), file.parent.name)
-    known = {field.name for field in dataclasses.fields(chosen)}
-    assert set(options_in(file)) <= known
-
-
-@per_file
-def test_values_in_a_file_are_the_defaults_of_the_schema(file: Path) -> None:
+def test_a_file_holds_known_options_and_only_departures_from_their_defaults(file: Path) -> None:
     group, written = file.parent.name, options_in(file)
-    key, classes = config.GROUPS.get(group, ("", {"": getattr(config, group.capitalize())}))
-    defaults = dataclasses.asdict(classes[written.get(key, "")]())
-    apart = {"name", "kind", "model_type", "small"}  # what a file is for
-    departures = {k: value for k, value in written.items() if k not in apart and value != defaults[k]}
-    assert departures == DEPARTURES.get(f"{group}/{file.stem}", {})
+    if group in config.GROUPS:
+        known = defaults_of(group, written)
+        chosen = {"name", config.GROUPS[group][0]}  # what a file is for
+    else:
+        known, chosen = defaults_of("", {})[group], set()
+    assert set(written) <= set(known)
+    assert [key for key in set(written) - chosen if written[key] == known[key]] == []
+
+
+def test_options_that_a_file_leaves_out_can_be_referred_to_and_replaced(tmp_path: Path) -> None:
+    mine = tmp_path / "experiment" / "mine.yaml"
+    mine.parent.mkdir()
+    mine.write_text("# @package _global_\nactivation_warmup_epochs: ${trainer.max_epochs}\n")
+    (tmp_path / "activation").mkdir()
+    (tmp_path / "activation" / "steep.yaml").write_text("name: steep\nkind: sgblend\ngamma: ${activation.beta}\n")
+    words = [f"--config-dir={tmp_path}", "experiment=mine", "activation=steep", "trainer.max_epochs=7"]
+    found = launcher.compose([*words, "activation.beta=2.5"])
+    assert found.activation_warmup_epochs == 7
+    assert config.options_of(found.activation)["gamma"] == 2.5
+    assert config.options_of(found.activation)["alpha"] == 0.5
 
 
 @per_file
@@ -166,12 +135,8 @@ def test_the_commands_that_open_a_file_compose(file: Path, monkeypatch: pytest.M
             assert key in typed or plain[key] == value
 
 
-def test_train_yaml_names_every_key_outside_the_groups_with_its_default() -> None:
-    plain = options_in(conf_dir() / "train.yaml")
-    plain.pop("hydra")
-    own = {f.name: f.default for f in dataclasses.fields(config.Config) if f.name not in config.GROUPS}
-    own = {name: default for name, default in own.items() if default is not dataclasses.MISSING}
-    assert plain == own | {"finetune": dataclasses.asdict(config.Finetune())}
+def test_train_yaml_holds_no_options() -> None:
+    assert set(options_in(conf_dir() / "train.yaml")) == {"hydra"}
 
 
 def test_every_key_has_an_explanation() -> None:

@@ -7,6 +7,7 @@ product's own files and typed words say; files from elsewhere may add a few plai
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import logging
 import re
@@ -27,6 +28,7 @@ from hydra.plugins.config_source import ConfigLoadError, ConfigResult
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from adaptact.config.defaults import defaults_of
 from adaptact.errors import ConfigError, UserError
 from adaptact.files import MOST_YAML_BYTES, named, parse_yaml, read_text
 from adaptact.records import conf_dir
@@ -42,6 +44,21 @@ WAY_OUT = (
     "what stands below hydra can run code. Files may set hydra.run.dir, hydra.sweep.dir, hydra.sweep.subdir, "
     "hydra.verbose and hydra.sweeper.params; a launcher or sweeper is typed: hydra/launcher=<name>"
 )
+
+
+class FilledSource(FileConfigSource):
+    """A folder of configuration files, each completed with the defaults of the schema when Hydra reads it.
+
+    So files hold only what departs from the defaults, and interpolations, ``--cfg`` and overrides see every key.
+    """
+
+    @staticmethod
+    def scheme() -> str:
+        return "filled"
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        result = super().load_config(config_path)
+        return dataclasses.replace(result, config=_filled(config_path, result.header.get("package"), result.config))
 
 
 class CheckedSource(FileConfigSource):
@@ -65,7 +82,20 @@ class CheckedSource(FileConfigSource):
             if problem := _problem(config_path, header.get("package") or "", plain):
                 raise UserError(f"{file}: {problem}")
             loaded: Any = OmegaConf.load(io.StringIO(text))  # with Hydra's reading of numbers, 1e-3 being one
+            loaded = _filled(config_path, header.get("package"), loaded)
         return ConfigResult(config=loaded, path=self.full_path(), provider=self.provider, header=header)
+
+
+def _filled(config_path: str, package: str | None, loaded: Any) -> Any:
+    """A file's options with the schema's defaults for what it leaves out, unless another file of its group fills it."""
+    group, _, name = config_path.removesuffix(".yaml").rpartition("/")
+    if package == "_global_" or not isinstance(loaded, DictConfig) or (not group and name != PRIMARY):
+        return loaded
+    parents = [str(entry) for entry in loaded.get("defaults") or []]
+    if group and any(not parent.startswith(("_self_", "{'override")) for parent in parents):
+        return loaded
+    filled = OmegaConf.create(defaults_of(group, {key: loaded._get_node(key) for key in loaded}))
+    return OmegaConf.merge(filled, loaded)
 
 
 def _problem(config_path: str, package: str, plain: Any) -> str | None:
@@ -118,10 +148,10 @@ class CheckedLoader(ConfigLoaderImpl):  # type: ignore[misc]
     def __init__(self, config_dir: Path | None, typed: list[str]) -> None:
         version.setbase("1.3")
         plugins = Plugins.instance()
-        if CheckedSource not in plugins.discover(CheckedSource):
-            plugins.register(CheckedSource)
-        own = create_config_search_path(f"file://{conf_dir()}")
-        with_files = create_config_search_path(f"file://{conf_dir()}")
+        for source in (FilledSource, CheckedSource):
+            if source not in plugins.discover(source):
+                plugins.register(source)
+        own, with_files = (create_config_search_path(f"{FilledSource.scheme()}://{conf_dir()}") for _ in range(2))
         assert isinstance(with_files, ConfigSearchPathImpl)
         if config_dir is not None:
             path = f"{CheckedSource.scheme()}://{config_dir.absolute()}"

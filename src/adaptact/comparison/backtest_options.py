@@ -10,7 +10,8 @@ from typing import Any, Literal, TypedDict
 
 from adaptact import files, folders, records
 from adaptact.comparison.options import read_section
-from adaptact.comparison.plan import NOT_IN_HASH, Arm, Run, code_version, digest
+from adaptact.comparison.plan import Arm, Run, code_version, digest
+from adaptact.config import decisive
 from adaptact.comparison.results import Result, read_result
 from adaptact.config import METRICS
 from adaptact.data.table.time_windows import Scheme
@@ -146,7 +147,6 @@ def runs_of(arm: Arm, options: Backtest, source: str) -> Iterator[WindowRun]:
         for seed in options.seeds:
             settings = copy.deepcopy(arm.settings)
             settings["seed"] = settings["data"]["order_seed"] = seed + arm.seed_offset
-            decisive = {key: value for key, value in settings.items() if key not in NOT_IN_HASH}
             key = digest([decisive, asdict(scheme), origin, source, code_version()])
             yield WindowRun(arm.name, seed, None, settings, key, origin)
 

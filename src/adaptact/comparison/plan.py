@@ -16,13 +16,12 @@ import numpy as np
 from adaptact import files, folders, records
 from adaptact.comparison.code_files import code_files
 from adaptact.comparison.options import Comparison
-from adaptact.config import SETTABLE, starts_from_options
+from adaptact.config import SETTABLE, decisive, starts_from_options
 from adaptact.errors import UserError
 from adaptact.shapes import Between, Shaped, conform
 
 SCHEMA = 1
 FILE = "plan.json"
-NOT_IN_HASH = ("output_dir", "resume", "trust", "follow_links", "debug", "logger", "figure", "references")
 
 
 MOST_RUNS = 100_000
@@ -347,10 +346,6 @@ def settle(folder: Path, plan: Plan) -> Plan:
 def code_version() -> str:
     """Hash of the source files that a run's numbers depend on, and of the version of torch."""
     return digest(code_files())
-
-
-def decisive(settings: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in settings.items() if key not in NOT_IN_HASH}
 
 
 def digest(plain: Any) -> str:

@@ -65,7 +65,7 @@ from adaptact.config.model import (
 )
 from adaptact.config.settings import GROUPS, METRICS, Config, Finetune, Logger, Optimizer, Trainer, options_of
 from adaptact.errors import ConfigError
-from adaptact.schema import Checker, deciding, problems_of, types_of
+from adaptact.schema import Checker, problems_of, types_of
 
 __all__ = [
     "ABU",
@@ -159,12 +159,16 @@ def to_dict(config: Config) -> dict[str, Any]:
     return plain
 
 
-def decisive(config: Config) -> dict[str, Any]:
-    """Return all options that may change a number of a run, as :func:`to_dict` names them."""
-    plain = deciding(config, ("rows", "training"))
-    for group in GROUPS:
-        plain[group].update(plain[group].pop("options", {}))
-    return plain
+def decisive(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration, as :func:`to_dict` gives it, without the options that cannot change a number of a run."""
+    nothing = {key for key, f, _ in describe() if f.metadata.get("decides") == "nothing"}
+    kept: dict[str, Any] = {}
+    for key, value in plain.items():
+        if isinstance(value, Mapping):
+            value = {name: inner for name, inner in value.items() if f"{key}.{name}" not in nothing}
+        if key not in nothing and value != {}:
+            kept[key] = value
+    return kept
 
 
 def field_types(key: str) -> list[Any]:
