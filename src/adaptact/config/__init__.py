@@ -63,7 +63,17 @@ from adaptact.config.model import (
     TextTransformer,
     Timm,
 )
-from adaptact.config.settings import GROUPS, METRICS, Config, Finetune, Logger, Optimizer, Trainer, options_of
+from adaptact.config.settings import (
+    GROUPS,
+    METRICS,
+    Callbacks,
+    Config,
+    Finetune,
+    Logger,
+    Optimizer,
+    Trainer,
+    options_of,
+)
 from adaptact.errors import ConfigError
 from adaptact.schema import Checker, problems_of, types_of
 
@@ -86,6 +96,7 @@ __all__ = [
     "Activation",
     "Blend",
     "Bundled",
+    "Callbacks",
     "Config",
     "CustomActivation",
     "CustomData",
@@ -154,8 +165,8 @@ def from_dict(raw: Mapping[str, Any]) -> Config:
 def to_dict(config: Config) -> dict[str, Any]:
     """The inverse of :func:`from_dict`: plain containers, as they are written to config.yaml."""
     plain = dataclasses.asdict(config)
-    for group in GROUPS:
-        plain[group].update(plain[group].pop("options", {}))
+    for section in (*GROUPS, "callbacks"):
+        plain[section].update(plain[section].pop("options", {}))
     return plain
 
 
