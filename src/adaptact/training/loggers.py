@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,8 +59,11 @@ def check_installed(options: config.Logger) -> None:
 
 
 def _mlflow(folder: Path, options: config.Logger) -> Logger:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing leaves this machine unasked
     from lightning.pytorch.loggers import MLFlowLogger
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     local = records.project_root() / "runs" / "mlflow"
     if options.mlflow_uri is None:
         local.mkdir(parents=True, exist_ok=True)
@@ -72,6 +77,8 @@ def _mlflow(folder: Path, options: config.Logger) -> Logger:
 
 
 def _wandb(folder: Path, options: config.Logger) -> Logger:
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    os.environ.setdefault("WANDB_SILENT", "true")
     from lightning.pytorch.loggers import WandbLogger
 
     return WandbLogger(name=folder.name, project=NAME, save_dir=folder, offline=options.wandb_mode == "offline")
