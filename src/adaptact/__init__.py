@@ -11,6 +11,7 @@ In code of your own, without Hydra or Lightning (docs/library.md)::
 of your own, ``adaptact.callbacks.ActivationMonitor`` logs what they learn.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
         SSwish,
         Swish,
     )
+    from adaptact.api.train import train
     from adaptact.surgery import Replacement, named_activations, param_groups, replace_activations, survey
 
 __version__ = "0.1.0"
 
 _SURGERY = {"Replacement", "named_activations", "param_groups", "replace_activations", "survey"}
+_API = {"train": "adaptact.api.train"}
 __all__ = [
     "ABU",
     "PELU",
@@ -45,6 +48,7 @@ __all__ = [
     "param_groups",
     "replace_activations",
     "survey",
+    "train",
 ]
 
 
@@ -52,6 +56,8 @@ def __getattr__(name: str) -> Any:
     """Import torch only when one of its users is asked for: a job answers a wrong word without that wait."""
     if name not in __all__:
         raise AttributeError(f"module 'adaptact' has no attribute {name!r}")
+    if name in _API:
+        return getattr(importlib.import_module(_API[name]), name)
     if name in _SURGERY:
         from adaptact import surgery
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -161,8 +161,11 @@ def run_job(
         raise UserError(f"{len(failures)} of {len(outcomes)} runs failed, with the messages above")
 
 
-def compose(words: list[str]) -> config.Config:
+def compose(words: list[str], changes: Mapping[str, Any] | None = None) -> config.Config:
     """One checked configuration from words, without running anything.
+
+    Args:
+        changes: options as nested plain values, which win over those of the words.
 
     Raises:
         ConfigError: with all problems; also words that ask for several runs.
@@ -177,10 +180,19 @@ def compose(words: list[str]) -> config.Config:
     from adaptact import hydra_guard
 
     try:
-        plain = _plain(hydra_guard.compose(flags.folder, prepared), typed)
+        plain = _merged(_plain(hydra_guard.compose(flags.folder, prepared), typed), changes or {})
     except ConfigError as error:
         raise ConfigError(prepared.problems + error.problems) from error
     return _checked(plain, prepared.problems)
+
+
+def _merged(plain: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``plain`` with ``changes`` in sections that both have."""
+    merged = dict(plain)
+    for key, value in changes.items():
+        both = isinstance(value, Mapping) and isinstance(plain.get(key), Mapping)
+        merged[key] = {**plain[key], **value} if both else value
+    return merged
 
 
 def _flags(words: list[str]) -> tuple[Flags, list[str]]:

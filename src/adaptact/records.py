@@ -144,6 +144,7 @@ class Record:
     schema: int = field(default=SCHEMA)
 
     def __post_init__(self) -> None:
+        self.folder: Path | None = None  # where it was written to, or read from
         labels = self.data.get("labels") or []
         named = [self.data.get("positive"), (self.decision or {}).get("positive")]
         if unknown := [label for label in named if label is not None and label not in labels]:
@@ -171,6 +172,7 @@ class Record:
 
     def save(self, folder: Path) -> None:
         """Write ``result.json``; values that are not finite become null."""
+        self.folder = folder
         plain = {"schema": self.schema, **dataclasses.asdict(self)}
         write_json(folder / "result.json", plain)
 
@@ -185,11 +187,13 @@ class Record:
         try:
             plain = read_json(path)
             check_schema(plain, SCHEMA, path)
-            return conform(plain, cls)  # type: ignore[no-any-return]
+            record: Record = conform(plain, cls)
         except FileNotFoundError:
             raise UserError(f"{folder} is no finished run: it has no result.json") from None
         except ValueError as error:
             raise UserError(f"{path} is broken ({error}); run again") from None
+        record.folder = folder
+        return record
 
 
 def check_schema(plain: dict[str, Any], schema: int, path: Path) -> None:

@@ -6,20 +6,49 @@ import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from adaptact import clock, terminal
+from adaptact import launcher, terminal
+from adaptact.api.inputs import configuration
 from adaptact.config import Config
 from adaptact.errors import MachineError, machine_error
 from adaptact.locks import locked
 from adaptact.records import Record
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from adaptact.data import Prepared
 
 
-def carry_out(settings: Config) -> tuple[Record, Path]:
+def train(data: pd.DataFrame | str | Path | None = None, /, *, target: str | None = None, **options: Any) -> Record:
+    """Train one network, as ``adaptact train`` does, and return its record; ``record.folder`` is the run folder.
+
+    Args:
+        data: a data frame, the path of a table or of a folder of pictures, or the name of a data set.
+        target: name of the column to predict.
+        options: all that can be typed: ``activation="sgblend"``, ``seed=1``, sections as dictionaries
+            (``trainer={"max_epochs": 10}``, ``data={"drop": ["id"]}``), ``trust="my_package"``.
+
+    Raises:
+        ConfigError, DataError, UserError: before anything is written.
+
+    >>> import adaptact
+    >>> record = adaptact.train("wine", activation="pelu", model={"name": "mlp", "widths": [8]},
+    ...                         trainer={"max_epochs": 1}, logger="none")  # doctest: +SKIP
+    >>> record.metrics["test"]["accuracy"]  # doctest: +SKIP
+    0.83
+    """
+    words, changes = configuration(data, target, options)
+    record, _ = carry_out(launcher.compose(words, changes), started=time.time())
+    return record
+
+
+def carry_out(settings: Config, *, started: float | None) -> tuple[Record, Path]:
     """Read the data, say on stderr what a person should know about it, and train in one or several processes.
+
+    Args:
+        started: ``time.time()`` when the wait for the first step began.
 
     Raises:
         ConfigError, DataError, UserError: before anything is written.
@@ -41,7 +70,7 @@ def carry_out(settings: Config) -> tuple[Record, Path]:
         print(prepared.positive.line(), file=sys.stderr)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    started, import_s = clock.take_process_start(), time.perf_counter() - begun - reading
+    import_s = time.perf_counter() - begun - reading
     continued = nullcontext() if settings.resume is None else locked(Path(settings.resume))
     try:
         with continued:

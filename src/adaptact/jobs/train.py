@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from adaptact import terminal
+from adaptact import clock, terminal
 from adaptact.api.train import carry_out
 from adaptact.config import Config
 from adaptact.launcher import Outcome
@@ -16,7 +16,7 @@ from adaptact.report.run_tables import decision_line, layers_table, results_tabl
 
 def run(settings: Config) -> Path:
     """Train and print a short table of results; the last line on stdout is the path of the run folder."""
-    record, folder = carry_out(settings)
+    record, folder = carry_out(settings, started=clock.take_process_start())
     console = terminal.console()
     console.print(results_table(record))
     if record.decision is not None:
