@@ -19,16 +19,14 @@ def needed(package, found):
 
 allowed = needed("torch", {"torch", "adaptact"})
 owners = {m: {o.lower().replace("_", "-") for o in found} for m, found in packages_distributions().items()}
-modules = {m for m, found in owners.items() if found & allowed}
+blocked = {m for m, found in owners.items() if not found & allowed} - {"numpy"}  # torch takes NumPy where it is there
 
 class Blocker:
     def find_spec(self, name, path=None, target=None):
-        top = name.partition(".")[0]
-        known = top in modules or top in sys.stdlib_module_names or top.startswith("_")
-        if not known and top not in {"adaptact", "numpy", "torch"}:
+        if name.partition(".")[0] in blocked:
             raise ModuleNotFoundError(f"blocked: {name}", name=name)
 
-import torch  # takes NumPy where it is there; this comes first, so that only our imports are watched
+import torch
 sys.meta_path.insert(0, Blocker())
 '''
 USE = """
