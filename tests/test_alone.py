@@ -26,7 +26,7 @@ class Blocker:
         if name.partition(".")[0] in blocked:
             raise ModuleNotFoundError(f"blocked: {name}", name=name)
 
-import torch
+import torch, torch._dynamo  # what torch itself looks for comes before
 sys.meta_path.insert(0, Blocker())
 '''
 USE = """
