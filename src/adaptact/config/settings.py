@@ -190,7 +190,8 @@ GROUPS: dict[str, tuple[str, dict[str, type]]] = {
     "model": ("name", dict(MODELS)),
     "data": ("name", dict(DATA)),
 }
-METRICS = {
+Mode = Literal["min", "max"]
+METRICS: dict[str, dict[str, Mode]] = {
     "classification": {
         "accuracy": "max",
         "f1_macro": "max",

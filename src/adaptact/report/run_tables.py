@@ -15,7 +15,7 @@ PARTS = ("train", "val", "test")
 
 def results_table(record: Record) -> Table:
     """Tabulate the metrics of the best checkpoint on the three parts, beside the references on the test part."""
-    rows = record.data["rows"]
+    rows = dict(record.data["rows"])
     title = f"{record.data['name']}, {record.model['name']}, {record.activation}, seed {record.seed}"
     table = Table(title=escape(title), caption=caption(record), title_justify="left", caption_justify="left")
     table.add_column("metric")

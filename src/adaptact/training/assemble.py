@@ -24,6 +24,7 @@ from adaptact.callbacks.curves import CurveSnapshots
 from adaptact.callbacks.metrics_csv import History
 from adaptact.callbacks.progress import ProgressLine
 from adaptact.callbacks.stability import StabilityMonitor
+from adaptact.config import Mode
 from adaptact.data import Prepared
 from adaptact.data.loaders import DataModule
 from adaptact.errors import ConfigError, UserError
@@ -79,7 +80,7 @@ class RunParts:
     folder: Path
     last: Path | None
     monitor: str
-    mode: str
+    mode: Mode
     device: str
     first: bool
 

@@ -46,7 +46,7 @@ class Evaluation:
     predictions: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     inputs: dict[str, Inputs] = field(default_factory=dict)
     profile: dict[str, Any] | None = None
-    inference: dict[str, float] | None = None
+    inference: records.Inference | None = None
 
 
 def finish(parts: RunParts, stopped: str | None, *, started: float, import_s: float | None) -> records.Record:
@@ -111,7 +111,7 @@ def make_record(
         data={
             "name": prepared.name,
             "task": prepared.task,
-            "rows": {part: len(prepared.parts[part]) for part in data.PARTS},
+            "rows": records.Rows(**{part: len(prepared.parts[part]) for part in data.PARTS}),  # type: ignore[typeddict-item]
             "fingerprint": prepared.fingerprint,
             "labels": prepared.labels,
             "positive": None if prepared.positive is None else prepared.positive.label,
@@ -158,7 +158,7 @@ def close_loggers(parts: RunParts, record: records.Record) -> None:
             logger.experiment.finish()  # else the next run of this process would go on in it
 
 
-def describe_model(name: str, network: nn.Module) -> dict[str, Any]:
+def describe_model(name: str, network: nn.Module) -> records.RunModel:
     sites = named_activations(network)
     own = {id(p): p.numel() for module in sites.values() for p in module.parameters() if p.requires_grad}
     return {
@@ -198,7 +198,7 @@ def outcome(monitored: list[float], stopped: str | None, diverged: str | None) -
 
 
 @torch.inference_mode()
-def measure_inference(learner: Learner, x: torch.Tensor, calls: int = 100) -> dict[str, float]:
+def measure_inference(learner: Learner, x: torch.Tensor, calls: int = 100) -> records.Inference:
     """Measure the latency of one row, eagerly, after a warm-up: median and 95th percentile, in milliseconds."""
     learner.eval()
     times = []
