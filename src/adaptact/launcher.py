@@ -90,11 +90,12 @@ def resumed(words: list[str]) -> config.Config:
     for key, value in typed.items():
         section, _, name = key.rpartition(".")
         if key == "logger":
-            choices = group_choices()["logger"]
-            if value in choices:
-                raw["logger"] = read_yaml(conf_dir() / "logger" / f"{value}.yaml")
-            else:
-                problems.append(f"logger={value} is unknown. {did_you_mean(value, choices)}")
+            choices, names = group_choices()["logger"], value.removeprefix("[").removesuffix("]").split(",")
+            unknown = [name for name in names if name not in choices]
+            problems += [f"logger={name} is unknown. {did_you_mean(name, choices)}" for name in unknown]
+            raw["logger"] = {}
+            for name in names if not unknown else ():
+                raw["logger"] |= read_yaml(conf_dir() / "logger" / f"{name}.yaml", dict)
         elif key == "trainer.max_epochs" or section == "logger":
             try:
                 raw[section] = {**(raw.get(section) or {}), name: parse_yaml(value)}
