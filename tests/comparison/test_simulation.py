@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+import simulation
 from simulation import DIFFERENT, NULL, adopted, decided, fixed_split, normal_power, rows_of, truth_of
 
 from adaptact.comparison.statistics import paired_interval, simultaneous
 from adaptact.comparison.verdict import decide
-from compare import simulation
 
 
 def within(share: float, replicates: int) -> float:
