@@ -11,40 +11,33 @@ In code of your own, without Hydra or Lightning (docs/library.md)::
 of your own, ``adaptact.callbacks.ActivationMonitor`` logs what they learn.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
+from adaptact.activations.options import LEARNING
+
 if TYPE_CHECKING:
-    from adaptact.activations import (
-        ABU,
-        PELU,
-        Blend,
-        NonlinearityEnhanced,
-        Scaled,
-        SGBlend,
-        SGBlendAuthors,
-        SSwish,
-        Swish,
-    )
+    from adaptact.activations.cpu.kernels import compile_kernels
     from adaptact.surgery import Replacement, named_activations, param_groups, replace_activations, survey
 
 __version__ = "0.1.0"
 
-_SURGERY = {"Replacement", "named_activations", "param_groups", "replace_activations", "survey"}
-__all__ = [
-    "ABU",
-    "PELU",
-    "Blend",
-    "NonlinearityEnhanced",
+_HOMES = {
+    "Replacement": "surgery",
+    "compile_kernels": "activations.cpu.kernels",
+    "named_activations": "surgery",
+    "param_groups": "surgery",
+    "replace_activations": "surgery",
+    "survey": "surgery",
+}
+__all__ = [  # noqa: PLE0604
     "Replacement",
-    "SGBlend",
-    "SGBlendAuthors",
-    "SSwish",
-    "Scaled",
-    "Swish",
+    "compile_kernels",
     "named_activations",
     "param_groups",
     "replace_activations",
     "survey",
+    *LEARNING,
 ]
 
 
@@ -52,13 +45,7 @@ def __getattr__(name: str) -> Any:
     """Import torch only when one of its users is asked for: a job answers a wrong word without that wait."""
     if name not in __all__:
         raise AttributeError(f"module 'adaptact' has no attribute {name!r}")
-    if name in _SURGERY:
-        from adaptact import surgery
-
-        return getattr(surgery, name)
-    from adaptact import activations
-
-    return getattr(activations, name)
+    return getattr(importlib.import_module(f"adaptact.{_HOMES.get(name, 'activations')}"), name)
 
 
 def __dir__() -> list[str]:

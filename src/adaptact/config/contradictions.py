@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adaptact.config.activation import CustomActivation
+from adaptact.activations.options import CustomActivation
 from adaptact.config.data import CustomData, gives
 from adaptact.config.model import MODEL_READS, CustomModel
 from adaptact.config.settings import METRICS, Config
