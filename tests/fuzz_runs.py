@@ -44,7 +44,7 @@ FINDINGS = ("traceback", "control character", "write outside", "slow", "memory")
 COMMON = ["activation=sgblend", "trainer=cpu", "trainer.max_epochs=1", "data.batch_size=8", "references=false"]
 MODULES = (
     *("jobs.compare", "jobs.train", "jobs.predict", "jobs.monitor", "jobs.export", "jobs.report"),
-    *("training.run", "report.comparison", "report.rollout", "rollout.monitoring", "export.model", "models"),
+    *("training.run", "report.comparison", "report.rollout", "rollout.monitor", "export.write", "models"),
     *("export.predict_images", "data.image_folder", "data.text", "data.table"),
 )
 JOBS = {

@@ -121,7 +121,8 @@ def test_the_commands_that_open_a_file_compose(file: Path, monkeypatch: pytest.M
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # run_job sets both
     for command in commands:
         words = [word.rstrip(",") for word in re.findall(r"\S+=\S+", command)]
-        assert any(word == f"{group}={file.stem}" or word.startswith(f"{group}.") for word in words)
+        chosen = {f"{group}={file.stem}", f"{group}=[tensorboard,{file.stem}]"}
+        assert any(word in chosen or word.startswith(f"{group}.") for word in words)
         if words == [f"{group}={file.stem}"] and group == "activation":
             continue  # composes to the file itself, which is checked above; 0.2 s saved
         composed: list[config.Config] = []

@@ -18,6 +18,7 @@ from adaptact.activations.options import LEARNING
 
 if TYPE_CHECKING:
     from adaptact.activations.cpu.kernels import compile_kernels
+    from adaptact.api.train import train
     from adaptact.surgery import Replacement, named_activations, param_groups, replace_activations, survey
 
 __version__ = "0.1.0"
@@ -29,6 +30,7 @@ _HOMES = {
     "param_groups": "surgery",
     "replace_activations": "surgery",
     "survey": "surgery",
+    "train": "api.train",
 }
 __all__ = [  # noqa: PLE0604
     "Replacement",
@@ -37,6 +39,7 @@ __all__ = [  # noqa: PLE0604
     "param_groups",
     "replace_activations",
     "survey",
+    "train",
     *LEARNING,
 ]
 

@@ -94,7 +94,7 @@ def _filled(config_path: str, package: str | None, loaded: Any) -> Any:
     parents = [str(entry) for entry in loaded.get("defaults") or []]
     if group and any(not parent.startswith(("_self_", "{'override")) for parent in parents):
         return loaded
-    filled = OmegaConf.create(defaults_of(group, {key: loaded._get_node(key) for key in loaded}))
+    filled = OmegaConf.create(defaults_of(group, {str(key): loaded._get_node(key) for key in loaded}))
     return OmegaConf.merge(filled, loaded)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,11 +90,12 @@ def resumed(words: list[str]) -> config.Config:
     for key, value in typed.items():
         section, _, name = key.rpartition(".")
         if key == "logger":
-            choices = group_choices()["logger"]
-            if value in choices:
-                raw["logger"] = read_yaml(conf_dir() / "logger" / f"{value}.yaml")
-            else:
-                problems.append(f"logger={value} is unknown. {did_you_mean(value, choices)}")
+            choices, names = group_choices()["logger"], value.removeprefix("[").removesuffix("]").split(",")
+            unknown = [name for name in names if name not in choices]
+            problems += [f"logger={name} is unknown. {did_you_mean(name, choices)}" for name in unknown]
+            raw["logger"] = {}
+            for name in names if not unknown else ():
+                raw["logger"] |= read_yaml(conf_dir() / "logger" / f"{name}.yaml", dict)
         elif key == "trainer.max_epochs" or section == "logger":
             try:
                 raw[section] = {**(raw.get(section) or {}), name: parse_yaml(value)}
@@ -161,8 +162,11 @@ def run_job(
         raise UserError(f"{len(failures)} of {len(outcomes)} runs failed, with the messages above")
 
 
-def compose(words: list[str]) -> config.Config:
+def compose(words: list[str], changes: Mapping[str, Any] | None = None) -> config.Config:
     """One checked configuration from words, without running anything.
+
+    Args:
+        changes: options as nested plain values, which win over those of the words.
 
     Raises:
         ConfigError: with all problems; also words that ask for several runs.
@@ -177,10 +181,19 @@ def compose(words: list[str]) -> config.Config:
     from adaptact import hydra_guard
 
     try:
-        plain = _plain(hydra_guard.compose(flags.folder, prepared), typed)
+        plain = _merged(_plain(hydra_guard.compose(flags.folder, prepared), typed), changes or {})
     except ConfigError as error:
         raise ConfigError(prepared.problems + error.problems) from error
     return _checked(plain, prepared.problems)
+
+
+def _merged(plain: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``plain`` with ``changes`` in sections that both have."""
+    merged = dict(plain)
+    for key, value in changes.items():
+        both = isinstance(value, Mapping) and isinstance(plain.get(key), Mapping)
+        merged[key] = {**plain[key], **value} if both else value
+    return merged
 
 
 def _flags(words: list[str]) -> tuple[Flags, list[str]]:

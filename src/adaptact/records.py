@@ -34,7 +34,7 @@ class Rows(TypedDict):
     test: Positive
 
 
-class _Data(TypedDict):
+class RunData(TypedDict):
     name: str
     task: Literal["classification", "regression"]
     rows: Rows
@@ -43,7 +43,7 @@ class _Data(TypedDict):
     positive: NotRequired[str | None]
 
 
-class _Model(TypedDict):
+class RunModel(TypedDict):
     name: str
     parameters: Count
     activation_parameters: Count
@@ -51,14 +51,14 @@ class _Model(TypedDict):
     trainable_parameters: NotRequired[Count]
 
 
-class _Monitor(TypedDict):
+class Monitored(TypedDict):
     name: str
     mode: Literal["min", "max"]
     best: Number
     best_epoch: Count | None
 
 
-class _Stability(TypedDict):
+class Stability(TypedDict):
     nonfinite_steps: Count
     loss_spikes: Count
     grad_norm_max: Number
@@ -69,19 +69,19 @@ class _Stability(TypedDict):
     first_nonfinite: NotRequired[str | None]
 
 
-class _Inference(TypedDict):
+class Inference(TypedDict):
     batch_size: Count
     p50_ms: Number
     p95_ms: Number
     samples_per_second: Number
 
 
-class _Speed(TypedDict):
+class Speed(TypedDict):
     import_s: Number
     first_step_s: Number
     fit_s: float
     train_samples_per_second: Number
-    inference: _Inference | None
+    inference: Inference | None
 
 
 class _Layer(TypedDict):
@@ -91,7 +91,7 @@ class _Layer(TypedDict):
     start: NotRequired[Metrics]
 
 
-class _Decision(TypedDict):
+class Decision(TypedDict):
     positive: str
     threshold: Share
     chosen_for: str
@@ -128,49 +128,54 @@ class Record:
 
     status: Status
     reason: str | None
-    data: Annotated[dict[str, Any], Shaped(_Data)]
-    model: Annotated[dict[str, Any], Shaped(_Model)]
+    data: RunData
+    model: RunModel
     activation: str
     seed: int
-    monitor: Annotated[dict[str, Any], Shaped(_Monitor)]
+    monitor: Monitored
     metrics: Annotated[dict[str, dict[str, float]], Shaped(_Metrics)]
-    stability: Annotated[dict[str, Any], Shaped(_Stability)]
-    speed: Annotated[dict[str, Any], Shaped(_Speed)]
+    stability: Stability
+    speed: Speed
     layers: Annotated[list[dict[str, Any]], Shaped(list[_Layer])]
     versions: dict[str, str]
     device: str
-    decision: Annotated[dict[str, Any] | None, Shaped(_Decision | None)] = None
+    decision: Annotated[dict[str, Any] | None, Shaped(Decision | None)] = None
     references: Annotated[list[dict[str, Any]], Shaped(list[Reference])] = field(default_factory=list)
     schema: int = field(default=SCHEMA)
 
     def __post_init__(self) -> None:
-        labels = self.data.get("labels") or []
+        self.folder: Path | None = None  # where it was written to, or read from
         named = [self.data.get("positive"), (self.decision or {}).get("positive")]
-        if unknown := [label for label in named if label is not None and label not in labels]:
+        if unknown := [label for label in named if label is not None and label not in self.labels]:
             raise ValueError(f"{unknown[0]!r} is none of its labels")
         if len({frozenset(metrics) for metrics in self.metrics.values()}) > 1:
             raise ValueError("its parts have different metrics")
 
     @property
+    def labels(self) -> list[str]:
+        """Names of the classes in the order of their numbers; empty for regression."""
+        return list(self.data.get("labels") or [])
+
+    @property
     def positive(self) -> str | None:
         """Label of the class to be found; None unless there are two. Earlier versions took the second."""
-        labels = list(self.data.get("labels") or [])
-        if len(labels) != 2:
+        if len(self.labels) != 2:
             return None
-        return str((self.decision or {}).get("positive") or self.data.get("positive") or labels[1])
+        return str((self.decision or {}).get("positive") or self.data.get("positive") or self.labels[1])
 
     @property
     def positive_number(self) -> int:
         """Class number of :attr:`positive`; 1 where there is none."""
-        return 1 if self.positive is None else list(self.data["labels"]).index(self.positive)
+        return 1 if self.positive is None else self.labels.index(self.positive)
 
     @property
     def average_precision_of(self) -> str | None:
         """Label of the class that the recorded average precision is about; earlier versions took the second."""
-        return None if self.positive is None else str(self.data.get("positive") or self.data["labels"][1])
+        return None if self.positive is None else str(self.data.get("positive") or self.labels[1])
 
     def save(self, folder: Path) -> None:
         """Write ``result.json``; values that are not finite become null."""
+        self.folder = folder
         plain = {"schema": self.schema, **dataclasses.asdict(self)}
         write_json(folder / "result.json", plain)
 
@@ -185,11 +190,13 @@ class Record:
         try:
             plain = read_json(path)
             check_schema(plain, SCHEMA, path)
-            return conform(plain, cls)  # type: ignore[no-any-return]
+            record: Record = conform(plain, cls)
         except FileNotFoundError:
             raise UserError(f"{folder} is no finished run: it has no result.json") from None
         except ValueError as error:
             raise UserError(f"{path} is broken ({error}); run again") from None
+        record.folder = folder
+        return record
 
 
 def check_schema(plain: dict[str, Any], schema: int, path: Path) -> None:

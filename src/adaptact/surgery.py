@@ -140,38 +140,11 @@ def replace_activations(
     found, counted = survey_sites(model, kinds, names, example)
     if not found.sites:
         raise ValueError(_nothing_found(model, kinds, names, found.functional))
-    if found.functional:
-        warnings.warn(
-            f"these functional calls cannot be swapped and stay as they are: {', '.join(found.functional)}. "
-            "Write them as modules (nn.ReLU() in __init__) to swap them.",
-            stacklevel=2,
-        )
-    if unused := [site.name for site in found.sites if site.calls == 0]:
-        warnings.warn(
-            f"the network did not call these with the example: {', '.join(unused)}. What stands there now learns "
-            "nothing unless another input reaches it.",
-            stacklevel=2,
-        )
-    replacements: list[Replacement] = []
-    per_call: dict[str, PerCall] = {}
-    put: list[tuple[Site, nn.Module]] = []
-    for site in found.sites:
-        if example is None or site.is_one_call or site.calls <= 1:
-            put.append((site, _new_activation(site, make, model, preserve)))
-            replacements.append(Replacement(site.name, site.current, put[-1][1]))
-            continue
-        calls = []
-        for i, shape in enumerate(site.shapes, start=1):
-            if site.chosen is None or i in site.chosen:
-                call = dataclasses.replace(site, name=f"{site.name}#{i}", calls=1, shape=shape)
-                calls.append(_new_activation(call, make, model, preserve))
-                replacements.append(Replacement(call.name, site.current, calls[-1]))
-            else:
-                calls.append(site.current if isinstance(site.current, nn.Module) else FUNCTIONS[site.current]())
-        per_call[site.name] = PerCall(calls).train(_training(site))
-        put.append((site, per_call[site.name]))
-    for site, new in put:
-        site.put(new)
+    _warn_of_unreached(found)
+    new = [_activations_of(site, make, model, preserve, apart=example is not None) for site in found.sites]
+    for site, (module, _) in zip(found.sites, new, strict=True):
+        site.put(module)
+    per_call = {site.name: m for site, (m, _) in zip(found.sites, new, strict=True) if isinstance(m, PerCall)}
     if per_call:
         counted_pass = _CountedPass(per_call)
         model.register_forward_pre_hook(counted_pass.begin)
@@ -182,8 +155,43 @@ def replace_activations(
         if shared:
             _warn_shared(shared)
         elif not counted:
-            _CountFirstPass(model, {s.name: n for s, n in put if not s.is_one_call})
-    return replacements
+            alone = zip(found.sites, new, strict=True)
+            _CountFirstPass(model, {site.name: module for site, (module, _) in alone if not site.is_one_call})
+    return [replacement for _, replacements in new for replacement in replacements]
+
+
+def _warn_of_unreached(found: Survey) -> None:
+    """Warn of functional calls, which stay, and of sites that the example did not reach."""
+    if found.functional:
+        warnings.warn(
+            f"these functional calls cannot be swapped and stay as they are: {', '.join(found.functional)}. "
+            "Write them as modules (nn.ReLU() in __init__) to swap them.",
+            stacklevel=3,
+        )
+    if unused := [site.name for site in found.sites if site.calls == 0]:
+        warnings.warn(
+            f"the network did not call these with the example: {', '.join(unused)}. What stands there now learns "
+            "nothing unless another input reaches it.",
+            stacklevel=3,
+        )
+
+
+def _activations_of(
+    site: Site, make: Callable[..., nn.Module], model: nn.Module, preserve: bool, *, apart: bool
+) -> tuple[nn.Module, list[Replacement]]:
+    """Make the module to put at a site, with one activation per call if they are to be kept ``apart``."""
+    if not apart or site.is_one_call or site.calls <= 1:
+        new = _new_activation(site, make, model, preserve)
+        return new, [Replacement(site.name, site.current, new)]
+    calls, replacements = [], []
+    for i, shape in enumerate(site.shapes, start=1):
+        if site.chosen is None or i in site.chosen:
+            call = dataclasses.replace(site, name=f"{site.name}#{i}", calls=1, shape=shape)
+            calls.append(_new_activation(call, make, model, preserve))
+            replacements.append(Replacement(call.name, site.current, calls[-1]))
+        else:
+            calls.append(site.current if isinstance(site.current, nn.Module) else FUNCTIONS[site.current]())
+    return PerCall(calls).train(_training(site)), replacements
 
 
 def _new_activation(site: Site, make: Callable[..., nn.Module], model: nn.Module, preserve: bool) -> nn.Module:

@@ -56,6 +56,9 @@ ALLOWED = (
 )
 
 
+SEVERAL_AT_ONCE = {"logger", "callbacks"}  # groups that take files together, as in logger=[tensorboard,mlflow]
+
+
 @dataclass
 class Flags:
     """Hydra's flags, as far as they are taken."""
@@ -177,7 +180,8 @@ def _prepared(word: str, groups: Mapping[str, list[str]], *, searching: bool) ->
         return word, False
     if name in groups:
         if "(" not in value:
-            choices = [c.strip() for c in value.split(",")]
+            together = name in SEVERAL_AT_ONCE and value.startswith("[") and value.endswith("]")
+            choices = [c.strip() for c in (value[1:-1] if together else value).split(",")]
             if unknown := [c for c in choices if c not in groups[name]]:
                 said = [f"{name}={c} is unknown. {did_you_mean(c, groups[name])}" for c in unknown]
                 raise ValueError("\n".join(said))

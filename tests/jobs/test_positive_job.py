@@ -19,6 +19,7 @@ from adaptact.jobs import backtest, check_data
 from adaptact.jobs import compare as compare_job
 from adaptact.jobs import train as train_job
 from adaptact.records import Record
+from adaptact.report import run_tables
 from adaptact.rollout.monitor import Batch, calibration
 from adaptact.rollout.outcomes import Outcomes
 from adaptact.training.run import train
@@ -85,7 +86,7 @@ def test_what_is_typed_reaches_every_number(both: dict[str, tuple[Record, Path]]
     assert ng.decision["test"]["tp"] + ng.decision["test"]["fn"] < ok.decision["test"]["tp"] + ok.decision["test"]["fn"]
     assert ng.decision["threshold"] != ok.decision["threshold"]
     assert ng.decision["test"]["f1"] != ok.decision["test"]["f1"]
-    assert "decision: 'OK'" in train_job.decision_line(ok.decision)
+    assert "decision: 'OK'" in run_tables.decision_line(ok.decision)
     for label, folder in (("NG", ng_folder), ("OK", ok_folder)):
         config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
         assert config["data"]["positive"] == label

@@ -15,7 +15,8 @@ from adaptact.data.loaders import BatchIndices
 from adaptact.errors import UserError
 from adaptact.training import distributed
 from adaptact.training.distributed import train_in_processes
-from adaptact.training.run import batch_norm_notes, train
+from adaptact.training.run import train
+from adaptact.training.run_folder import batch_norm_notes
 
 Make = Callable[..., config.Config]
 

@@ -238,6 +238,8 @@ def test_only_epochs_and_loggers_may_change(make_config: Make) -> None:
         launcher.resumed([f"resume={folder}", "optimizer.lr=1"])
     changed = launcher.resumed([f"resume={folder}", "trainer.max_epochs=9", "logger=tensorboard"])
     assert (changed.trainer.max_epochs, changed.logger.tensorboard) == (9, True)
+    both = launcher.resumed([f"resume={folder}", "logger=[tensorboard,csv]"])
+    assert (both.logger.tensorboard, both.logger.csv, both.logger.mlflow) == (True, True, False)
     with pytest.raises(ConfigError, match=r"trainer\.max_epochs must be at least 1"):
         launcher.resumed([f"resume={folder}", "trainer.max_epochs=-3"])
 

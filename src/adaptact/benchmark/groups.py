@@ -176,7 +176,7 @@ def startup(options: Benchmark, device: str, threads: int) -> Iterator[Figure]:
                 took.append(time.perf_counter() - begun)
                 if "first step" in case:
                     run = next(Path(folder).iterdir())
-                    took[-1] = float(Record.load(run).speed["first_step_s"])
+                    took[-1] = Record.load(run).speed["first_step_s"] or float("nan")
         yield Figure("startup", case, "adaptact", sorted(took)[len(took) // 2], "s")
 
 

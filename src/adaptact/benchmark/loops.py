@@ -93,7 +93,7 @@ def watched(settings: config.Config, prepared: Prepared) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         settings.references, settings.logger.curves = False, False
         record, _ = train(settings, prepared=prepared, folder=Path(folder), quiet=True)
-    rate = float(record.speed["train_samples_per_second"])
+    rate = record.speed["train_samples_per_second"] or float("nan")
     return {"p50_ms": 1e6 / rate, "samples_per_second": rate}
 
 

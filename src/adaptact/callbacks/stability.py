@@ -13,6 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
 from adaptact.callbacks.nonfinite import first_nonfinite_layer, float_buffers
+from adaptact.records import Stability
 
 SPIKE_WINDOW = 50
 SPIKE_MIN_STEPS = 20
@@ -115,7 +116,7 @@ class StabilityMonitor(L.Callback):
                 else:  # running statistics that met an overflow would stay NaN for good
                     buffer.copy_(good)
 
-    def summary(self, monitored: list[float], mode: str) -> dict[str, Any]:
+    def summary(self, monitored: list[float], mode: str) -> Stability:
         """The "stability" of a record; ``monitored`` is the monitored metric after each epoch."""
         losses, norms = np.array(self.losses), np.array(self.norms)
         finite = norms[np.isfinite(norms)]

@@ -366,7 +366,8 @@ def _arm(plan: Plan, arm: Arm, found: Sequence[Result]) -> dict[str, Any]:
             ]
         ),
         "stability": {
-            key: spread([r.stability[key] for r in finished if r.stability.get(key) is not None]) for key in STABILITY
+            key: spread([value for r in finished if isinstance(value := dict(r.stability).get(key), (int, float))])
+            for key in STABILITY
         },
         "fit_s": spread([r.speed["fit_s"] for r in finished]),
         "parameters": finished[0].model["parameters"] if finished else None,

@@ -11,9 +11,8 @@ from typing import Any, Literal, TypedDict
 from adaptact import files, folders, records
 from adaptact.comparison.options import read_section
 from adaptact.comparison.plan import Arm, Run, code_version, digest
-from adaptact.config import decisive
 from adaptact.comparison.results import Result, read_result
-from adaptact.config import METRICS
+from adaptact.config import METRICS, decisive
 from adaptact.data.table.time_windows import Scheme
 from adaptact.errors import ConfigError, UserError, did_you_mean
 from adaptact.schema import option

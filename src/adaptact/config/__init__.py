@@ -43,7 +43,18 @@ from adaptact.config.model import (
     TextTransformer,
     Timm,
 )
-from adaptact.config.settings import GROUPS, METRICS, Config, Finetune, Logger, Optimizer, Trainer, options_of
+from adaptact.config.settings import (
+    GROUPS,
+    METRICS,
+    Callbacks,
+    Config,
+    Finetune,
+    Logger,
+    Mode,
+    Optimizer,
+    Trainer,
+    options_of,
+)
 from adaptact.errors import ConfigError
 from adaptact.schema import Checker, problems_of, types_of
 
@@ -61,6 +72,7 @@ __all__ = [
     "TABLE_ROLES",
     "Activation",
     "Bundled",
+    "Callbacks",
     "Config",
     "CustomActivation",
     "CustomData",
@@ -73,6 +85,7 @@ __all__ = [
     "Idx",
     "ImageFolder",
     "Logger",
+    "Mode",
     "Model",
     "NoData",
     "Optimizer",
@@ -120,8 +133,8 @@ def from_dict(raw: Mapping[str, Any]) -> Config:
 def to_dict(config: Config) -> dict[str, Any]:
     """The inverse of :func:`from_dict`: plain containers, as they are written to config.yaml."""
     plain = dataclasses.asdict(config)
-    for group in GROUPS:
-        plain[group].update(plain[group].pop("options", {}))
+    for section in (*GROUPS, "callbacks"):
+        plain[section].update(plain[section].pop("options", {}))
     return plain
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from adaptact.activations.options import CustomActivation
 from adaptact.config.data import CustomData, gives
 from adaptact.config.model import MODEL_READS, CustomModel
-from adaptact.config.settings import METRICS, Config
+from adaptact.config.settings import METRICS, Callbacks, Config
 from adaptact.errors import did_you_mean
 from adaptact.trust import distrust
 
@@ -45,6 +47,7 @@ def _third_party(config: Config) -> list[str]:
         named.append(("activation.target", config.activation.target, "MyActivation"))
     if isinstance(config.data, CustomData):
         named.append(("data.target_class", config.data.target_class, "MyDataModule"))
+    named += [(f"callbacks.{name}.target", given["target"], "MyCallback") for name, given in _targets(config.callbacks)]
     problems = []
     for key, target, example in named:
         if not target:
@@ -52,6 +55,11 @@ def _third_party(config: Config) -> list[str]:
         elif reason := distrust(target, config.trust):
             problems.append(f"{key} {reason}")
     return problems
+
+
+def _targets(callbacks: Callbacks) -> list[tuple[str, dict[str, Any]]]:
+    own = callbacks.own.items()
+    return [(name, given) for name, given in own if isinstance(given, dict) and isinstance(given.get("target"), str)]
 
 
 def _monitor(config: Config) -> list[str]:

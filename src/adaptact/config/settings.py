@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from adaptact.activations.options import ACTIVATIONS, Activation
 from adaptact.config.data import DATA, Data
 from adaptact.config.model import MODELS, Model
+from adaptact.errors import did_you_mean
 from adaptact.schema import option, section
 
 
@@ -74,8 +75,58 @@ class Trainer:
 
 @dataclass
 class Logger:
-    tensorboard: bool = option(True, "write event files for `make tensorboard`")
+    """Where metrics go beside the run's own metrics.csv; several at once by ``logger=[tensorboard,mlflow]``."""
+
+    tensorboard: bool = option(False, "write event files for `make tensorboard`")
+    csv: bool = option(False, "write all that is logged to csv/metrics.csv in the run folder")
+    mlflow: bool = option(False, "log to MLflow (EXTRAS=mlflow)")
+    mlflow_uri: str | None = option(None, "tracking server of MLflow; null: a database in runs/mlflow, on this machine")
+    wandb: bool = option(False, "log to Weights & Biases (EXTRAS=wandb)")
+    wandb_mode: Literal["offline", "online"] = option(
+        "offline", "offline keeps everything in the run folder; online sends column names and metrics to its server"
+    )
     curves: bool = option(True, "draw the learned curve of every site at the end (needs tensorboard)")
+
+
+@dataclass
+class Callbacks:
+    """Callbacks that can be switched off, and a user's own by ``callbacks.<name>.target=my_package.MyCallback``."""
+
+    activation_monitor: bool = option(True, "log alphas, gaps and gradient norms while training", decides="nothing")
+    activations_csv: bool = option(True, "write the activations' parameters per epoch", decides="nothing")
+    curve_snapshots: bool = option(True, "keep parameters of some epochs for the pictures of curves", decides="nothing")
+    progress: bool = option(True, "show how far the training is", decides="nothing")
+    options: dict[str, Any] = field(
+        default_factory=dict, metadata={"help": "all other keys: callbacks of your own, each with target and arguments"}
+    )
+
+    def problems(self) -> list[str]:
+        """Describe each callback that is neither one of ours nor says where its class is."""
+        found = []
+        known = [each.name for each in dataclasses.fields(self) if each.name != "options"]
+        for name, given in self.options.items():
+            if name in ALWAYS_ON:
+                found.append(f"callbacks.{name} cannot be switched off: {ALWAYS_ON[name]}")
+            elif given is not None and not (isinstance(given, dict) and isinstance(given.get("target"), str)):
+                found.append(
+                    f"callbacks.{name} is unknown. {did_you_mean(name, known)} One of your own has a target: "
+                    f"callbacks.{name}.target=my_package.MyCallback"
+                )
+        return found
+
+    @property
+    def own(self) -> dict[str, dict[str, Any]]:
+        """Callbacks of the user's, by name: "target" and its arguments."""
+        return {name: given for name, given in self.options.items() if given is not None}
+
+
+ALWAYS_ON = {
+    "checkpoints": "a run is continued and evaluated from them",
+    "metrics_csv": "reports and early ends are read from it",
+    "stability": "it skips steps that are no numbers, and ends runs that diverge",
+    "random_state": "without it a resumed run would be another one",
+    "signals": "they end a run without losing what it wrote",
+}
 
 
 @dataclass
@@ -89,6 +140,7 @@ class Config:
     finetune: Finetune = section(Finetune)
     trainer: Trainer = section(Trainer)
     logger: Logger = section(Logger, decides="nothing")
+    callbacks: Callbacks = section(Callbacks)
     seed: int = option(0, "seed of start weights, data order and dropout", ge=0, le=2**63 - 1)
     label_smoothing: float = option(0.0, "classification: share of the label spread over all classes", ge=0, lt=1)
     imbalance: Literal["none", "weights", "focal"] = option(
@@ -138,7 +190,8 @@ GROUPS: dict[str, tuple[str, dict[str, type]]] = {
     "model": ("name", dict(MODELS)),
     "data": ("name", dict(DATA)),
 }
-METRICS = {
+Mode = Literal["min", "max"]
+METRICS: dict[str, dict[str, Mode]] = {
     "classification": {
         "accuracy": "max",
         "f1_macro": "max",

@@ -39,7 +39,7 @@ class TrainedRun:
     @property
     def labels(self) -> list[str]:
         """Class names in the order of the outputs; empty for regression."""
-        return list(self.record.data["labels"]) if self.task == "classification" else []
+        return self.record.labels if self.task == "classification" else []
 
     @torch.inference_mode()
     def answers(self, x: Tensor) -> np.ndarray:

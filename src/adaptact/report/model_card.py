@@ -41,7 +41,7 @@ def card(plan: Plan, report: dict[str, Any], found: Sequence[Result], result: Re
                 *to_be_found(report["positive"], say),
                 say("card_data", name=record.data["name"], **{part: f"{n:,}" for part, n in rows.items()}),
                 say("card_fingerprint", fingerprint=record.data["fingerprint"]),
-                say("card_split", seed=result.run.settings["data"]["split_seed"], labels=_labels(record.data, say)),
+                say("card_split", seed=result.run.settings["data"]["split_seed"], labels=_labels(record.labels, say)),
             ]
         ),
         Heading(say("h_metrics")),
@@ -75,8 +75,8 @@ def _decision(decision: dict[str, Any]) -> dict[str, str]:
     return {"label": str(decision["positive"]), "threshold": number(decision["threshold"])}
 
 
-def _labels(data: dict[str, Any], say: Say) -> str:
-    return say("comma").join(map(str, data["labels"])) if data.get("labels") else "-"
+def _labels(labels: list[str], say: Say) -> str:
+    return say("comma").join(labels) if labels else "-"
 
 
 def _metric(name: str, result: Result, runs: Sequence[Result], report: dict[str, Any], say: Say) -> dict[str, str]:

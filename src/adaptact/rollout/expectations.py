@@ -62,7 +62,7 @@ def acted_on(record: Record, answers: np.ndarray) -> np.ndarray:
         return answers
     if record.decision is None:
         return np.asarray(answers.argmax(axis=1))
-    place = list(record.data["labels"]).index(record.decision["positive"])
+    place = record.labels.index(record.decision["positive"])
     return np.where(answers[:, place] >= record.decision["threshold"], place, 1 - place)
 
 

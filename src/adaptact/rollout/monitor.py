@@ -174,7 +174,7 @@ def _scores(record: records.Record, before: np.ndarray, now: np.ndarray) -> list
     if before.shape[1] == 2:
         number = record.positive_number
         return [(str(record.positive), before[:, number], now[:, number])]
-    return [(str(label), before[:, place], now[:, place]) for place, label in enumerate(record.data["labels"])]
+    return [(str(label), before[:, place], now[:, place]) for place, label in enumerate(record.labels)]
 
 
 def calibration(run: Run, batch: Batch) -> dict[str, Any] | None:

@@ -71,7 +71,7 @@ def costs_need_a_class(positive: Positive | None, key: str, word: str = "data.po
     )
 
 
-def monitored_metric(settings: config.Config, target: Target) -> tuple[str, str]:
+def monitored_metric(settings: config.Config, target: Target) -> tuple[str, config.Mode]:
     """Name and mode of the metric that picks the best checkpoint.
 
     Raises:

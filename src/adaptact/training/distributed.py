@@ -17,7 +17,8 @@ from adaptact.errors import UserError
 from adaptact.interrupts import end_with
 from adaptact.training.build import build_network
 from adaptact.training.checks import check
-from adaptact.training.run import new_folder, train
+from adaptact.training.run import train
+from adaptact.training.run_folder import new_folder
 
 
 def train_in_processes(

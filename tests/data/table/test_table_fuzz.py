@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adaptact import config
+from adaptact.api import train as api
 from adaptact.data import load
 from adaptact.errors import ConfigError, DataError
-from adaptact.jobs import train as train_job
 from adaptact.training.run import train
 
 Cells = dict[str, list[str]]
@@ -184,7 +184,7 @@ def test_any_table_trains_an_epoch_or_is_refused(
         warnings.simplefilter("ignore")
         try:
             settled = config.from_dict(raw)
-            prepared, _ = train_job.load(settled)
+            prepared, _ = api.load(settled)
             record, _ = train(settled, prepared=prepared)
         except (DataError, ConfigError) as error:
             assert str(error)  # noqa: PT017

@@ -1,0 +1,1 @@
+"""The jobs as functions: what the command line and the package's own functions call."""
