@@ -49,7 +49,7 @@ class Comparison:
         return self.folder / "report.html"
 
     def to_frame(self) -> pd.DataFrame:
-        """Tabulate the candidates, a row each: verdict, mean difference to the baseline, its interval, pairs, reason."""
+        """Tabulate the candidates: verdict, mean difference to the baseline with its interval, pairs, reason."""
         import pandas as pd
 
         rows = [

@@ -127,5 +127,7 @@ def as_words(options: Mapping[str, Any]) -> list[str]:
         elif isinstance(value, list):
             words.append(f"{key}=[{','.join(map(str, value))}]")
         else:
-            words.append(f"{key}={'null' if value is None else str(value).lower() if isinstance(value, bool) else value}")
+            words.append(
+                f"{key}={'null' if value is None else str(value).lower() if isinstance(value, bool) else value}"
+            )
     return words
