@@ -23,6 +23,11 @@ COST_FILE = "cost.json"  # what each arm of a comparison costs
 RESULT_FILE = "result.json"  # the record of a run
 CONFIG_FILE = "config.yaml"
 METRICS_FILE = "metrics.csv"  # a row per epoch of a run
+ACTIVATIONS_FILE = "activations.csv"  # what its activations have learned after each epoch
+CURVES_FILE = "curves.json"  # the functions that they are in the end
+ENVIRONMENT_FILE = "environment.json"  # versions, device, precision
+BEST_FILE, LAST_FILE = "best.ckpt", "last.ckpt"  # below checkpoints/
+REPORT_PAGE = "report.html"  # of a comparison, for people
 PREPARATION_FOLDER = "preparation"  # of a run: how its data becomes the network's input
 COST = "cost"  # of a decision: beside those metrics, where costs are given
 SCHEMA_FILE = Path(__file__).parent / "schemas" / "result.json"
@@ -185,7 +190,7 @@ class Record:
         """Write ``result.json``; values that are not finite become null."""
         self.folder = folder
         plain = {"schema": self.schema, **dataclasses.asdict(self)}
-        write_json(folder / "result.json", plain)
+        write_json(folder / RESULT_FILE, plain)
 
     @classmethod
     def load(cls, folder: Path) -> Record:
@@ -194,7 +199,7 @@ class Record:
         Raises:
             UserError: no record, a broken one, or one of another schema.
         """
-        path = folder / "result.json"
+        path = folder / RESULT_FILE
         try:
             plain = read_json(path)
             check_schema(plain, SCHEMA, path)
@@ -223,7 +228,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         UserError: no such file, or one that holds no keys.
     """
     try:
-        return dict(read_yaml(folder / "config.yaml"))
+        return dict(read_yaml(folder / CONFIG_FILE))
     except FileNotFoundError:
         raise UserError(f"{folder} is no run folder: it has no config.yaml") from None
 
