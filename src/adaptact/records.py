@@ -28,7 +28,6 @@ CURVES_FILE = "curves.json"  # the functions that they are in the end
 ENVIRONMENT_FILE = "environment.json"  # versions, device, precision
 BEST_FILE, LAST_FILE = "best.ckpt", "last.ckpt"  # below checkpoints/
 REPORT_PAGE = "report.html"  # of a comparison, for people
-PREPARATION_FOLDER = "preparation"  # of a run: how its data becomes the network's input
 COST = "cost"  # of a decision: beside those metrics, where costs are given
 SCHEMA_FILE = Path(__file__).parent / "schemas" / "result.json"
 
@@ -180,11 +179,6 @@ class Record:
     def positive_number(self) -> int:
         """Class number of :attr:`positive`; 1 where there is none."""
         return 1 if self.positive is None else self.labels.index(self.positive)
-
-    @property
-    def average_precision_of(self) -> str | None:
-        """Label of the class that the recorded average precision is about; earlier versions took the second."""
-        return None if self.positive is None else str(self.data.get("positive") or self.labels[1])
 
     def save(self, folder: Path) -> None:
         """Write ``result.json``; values that are not finite become null."""
