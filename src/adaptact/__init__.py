@@ -18,30 +18,29 @@ from adaptact.activations.options import LEARNING
 
 if TYPE_CHECKING:
     from adaptact.activations.cpu.kernels import compile_kernels
+    from adaptact.api.compare import Comparison, compare
+    from adaptact.api.predict import Predictions, predict
     from adaptact.api.train import train
+    from adaptact.records import Record
     from adaptact.surgery import Replacement, named_activations, param_groups, replace_activations, survey
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Comparison": "api.compare",
+    "Predictions": "api.predict",
+    "Record": "records",
     "Replacement": "surgery",
+    "compare": "api.compare",
     "compile_kernels": "activations.cpu.kernels",
     "named_activations": "surgery",
     "param_groups": "surgery",
+    "predict": "api.predict",
     "replace_activations": "surgery",
     "survey": "surgery",
     "train": "api.train",
 }
-__all__ = [  # noqa: PLE0604
-    "Replacement",
-    "compile_kernels",
-    "named_activations",
-    "param_groups",
-    "replace_activations",
-    "survey",
-    "train",
-    *LEARNING,
-]
+__all__ = [*_HOMES, *LEARNING]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:
