@@ -42,14 +42,10 @@ WORKERS = 4  # forked beforehand; 0: loky starts its own
 PATIENCE = 120.0  # seconds until a command counts as hung
 MOST_AFTER = 5.0  # seconds that a process may outlive its command
 IMPORTS = (
-    *(
-        f"adaptact.jobs.{name}"
-        for name in ("abtest", "backtest", "check_data", "compare", "monitor", "predict", "tune")
-    ),
-    *(f"adaptact.report.{name}" for name in ("backtest", "comparison", "progress", "rollout")),
-    *(f"adaptact.rollout.{name}" for name in ("abtest", "assignment", "batches", "history", "monitoring")),
-    "adaptact.comparison.one_run",
-    "adaptact.comparison.backtest_one_run",
+    *(f"adaptact.jobs.{job}" for job in ("abtest", "backtest", "check_data", "compare", "monitor", "predict", "tune")),
+    *(f"adaptact.report.{name}" for name in ("backtest", "comparison", "rollout")),
+    *(f"adaptact.rollout.{name}" for name in ("abtest_steps", "monitor", "monitor_batch", "monitor_history")),
+    *(f"adaptact.comparison.{name}" for name in ("execute", "backtest_windows", "backtest_execute", "search")),
     "optuna",
     "torch.utils.tensorboard",
 )

@@ -36,6 +36,7 @@ OPTIONS = {  # have keys of their own beside it
     "report": ("adaptact.comparison.options", "Presentation"),
     "tune": ("adaptact.comparison.tuning", "Tuning"),
     "backtest": ("adaptact.comparison.backtest_options", "Backtest"),
+    "predict": ("adaptact.export.options", "Predict"),
     "export": ("adaptact.export.options", "Export"),
     "benchmark": ("adaptact.benchmark.options", "Benchmark"),
     "shadow": ("adaptact.rollout.options", "Shadow"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,9 +22,10 @@ from adaptact.schema import types_of
 from adaptact.shapes import repr_short
 from adaptact.words import Flags, prepare, split_flags
 
-ALONE = {"report", "export", "benchmark", "shadow", "abtest", "monitor"}  # jobs that train nothing
+ALONE = {"report", "predict", "export", "benchmark", "shadow", "abtest", "monitor"}  # jobs that train nothing
 # Count only where they are typed: a file that somebody sent must not say what may be trusted or written through.
 TYPED_ONLY: dict[str, Any] = {"trust": None, "follow_links": False, "resume": None}
+OF_ARMS = {"logger": "logger=none"}  # a run of many needs no dashboard of its own; typed words win
 
 
 class Outcome(NamedTuple):
@@ -194,6 +195,27 @@ def _merged(plain: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
         both = isinstance(value, Mapping) and isinstance(plain.get(key), Mapping)
         merged[key] = {**plain[key], **value} if both else value
     return merged
+
+
+def compose_arms(activations: Sequence[str], rest: Sequence[str]) -> dict[str, config.Config]:
+    """A checked configuration per activation.
+
+    Raises:
+        ConfigError: with the problems of all arms, each once.
+    """
+    typed = {word.lstrip("+").partition("=")[0] for word in rest}
+    words = [*rest, *(word for key, word in OF_ARMS.items() if key not in typed)]
+    found: dict[str, config.Config] = {}
+    problems: list[str] = []
+    for activation in dict.fromkeys(activations):
+        try:
+            found[activation] = compose([*words, f"activation={activation}"])
+            found[activation].references = False  # once per split, not once per run
+        except ConfigError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
+    if problems:
+        raise ConfigError(problems)
+    return found
 
 
 def _flags(words: list[str]) -> tuple[Flags, list[str]]:

@@ -16,6 +16,14 @@ SCHEMA = 1
 ENDED = {"finished", "diverged", "failed"}  # status of a planned run that is not tried again
 PLANNED_FILE = "planned.json"  # what a run of a comparison leaves beside its record
 WINDOWS_FILE = "windows.json"  # and one of a back-test: its metrics per later window
+PLAN_FILE = "plan.json"  # of a comparison, a back-test or a test on a limited line
+REPORT_FILE = "report.json"  # of a comparison
+BACKTEST_FILE = "backtest.json"  # the report of a back-test
+COST_FILE = "cost.json"  # what each arm of a comparison costs
+RESULT_FILE = "result.json"  # the record of a run
+CONFIG_FILE = "config.yaml"
+METRICS_FILE = "metrics.csv"  # a row per epoch of a run
+PREPARATION_FOLDER = "preparation"  # of a run: how its data becomes the network's input
 COST = "cost"  # of a decision: beside those metrics, where costs are given
 SCHEMA_FILE = Path(__file__).parent / "schemas" / "result.json"
 

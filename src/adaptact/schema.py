@@ -82,24 +82,6 @@ def types_of(cls: type) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
 
-def split_words(words: Iterable[str], known: Iterable[str]) -> tuple[dict[str, str], list[str]]:
-    """``name=value`` words as a mapping of the known names, values as they stand, and a problem for every other word.
-
-    >>> split_words(["run=a=b", "rum=c"], ["run"])
-    ({'run': 'a=b'}, ["unknown key 'rum'. Did you mean 'run'? Known: run."])
-    """
-    names = list(known)
-    values: dict[str, str] = {}
-    problems = []
-    for word in words:
-        key, separator, value = word.partition("=")
-        if key in names:
-            values[key] = value
-        if key not in names or not separator:
-            problems.append(f"unknown key {key!r}. {did_you_mean(key, names)}")
-    return values, problems
-
-
 class Checker:
     """Builds dataclasses from plain mappings and collects every problem on the way.
 

@@ -13,8 +13,9 @@ from adaptact.__main__ import main
 from adaptact.benchmark import measuring, writing
 from adaptact.benchmark.groups import every_activation, settings_of, step_of
 from adaptact.benchmark.measuring import Figure, compared
-from adaptact.benchmark.options import GROUPS, read_words
+from adaptact.benchmark.options import GROUPS, Benchmark
 from adaptact.benchmark.writing import markdown, picture
+from adaptact.config.words import read_options
 from adaptact.errors import ConfigError
 
 
@@ -60,7 +61,7 @@ def test_a_table_names_values_and_ratios_with_intervals() -> None:
 )
 def test_a_wrong_word_is_one_message(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ConfigError, match=message[:12]):
-        read_words(words)
+        read_options(Benchmark, words)
     assert main(["benchmark", *words]) == 2
     said = capsys.readouterr()
     assert message in said.err

@@ -11,8 +11,8 @@ import torch
 from adaptact import config, data
 from adaptact.comparison.options import Comparison
 from adaptact.comparison.plan import Arm, arms_of, with_learned_values
+from adaptact.comparison.prepare import checks
 from adaptact.errors import ConfigError
-from adaptact.jobs.compare import checks
 from adaptact.sites import named_activations
 from adaptact.training.build import build_network
 from adaptact.training.checkpoints import activation_state

@@ -9,8 +9,9 @@ import pytest
 
 from adaptact import files
 from adaptact.comparison.folder import same_command
-from adaptact.comparison.plan import FILE, Plan, changes_since, settle, with_learned_values
+from adaptact.comparison.plan import Plan, changes_since, settle, with_learned_values
 from adaptact.errors import UserError
+from adaptact.records import PLAN_FILE
 
 Make = Callable[..., Plan]
 
@@ -142,9 +143,9 @@ def test_a_plan_with_a_value_that_no_command_writes_is_refused_by_its_name(
 ) -> None:
     plan = make_plan()
     plan.write(tmp_path)
-    plain = files.read_json(tmp_path / FILE)
+    plain = files.read_json(tmp_path / PLAN_FILE)
     plain[key] = plain[key] | value if isinstance(value, dict) else value
-    files.write_json(tmp_path / FILE, plain)
+    files.write_json(tmp_path / PLAN_FILE, plain)
     with pytest.raises(UserError, match=f"broken.*{key}"):
         Plan.read(tmp_path)
 
@@ -153,7 +154,7 @@ def test_a_plan_with_a_value_that_no_command_writes_is_refused_by_its_name(
     ("text", "message"), [("", "broken"), ("{}", "broken"), ('{"schema": 9}', "schema 9"), ("[1]", "broken")]
 )
 def test_a_plan_that_cannot_be_read_is_one_message(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / FILE).write_text(text, encoding="utf-8")
+    (tmp_path / PLAN_FILE).write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=message):
         Plan.read(tmp_path)
     with pytest.raises(UserError, match="no comparison"):

@@ -1,1 +1,1 @@
-"""The jobs as functions: what the command line and the package's own functions call."""
+"""Each job as a function: from checked options to its files and its result, whoever calls it."""

@@ -11,7 +11,7 @@ import numpy as np
 from adaptact import records
 from adaptact.comparison import backtest_ageing
 from adaptact.comparison.backtest_ageing import DAYS_PER_YEAR, LEVEL, Economy, plain
-from adaptact.comparison.backtest_options import Backtest, Value, WindowRun
+from adaptact.comparison.backtest_options import AgeingCosts, Backtest, WindowRun
 from adaptact.comparison.plan import Arm
 from adaptact.comparison.results import Result
 
@@ -144,7 +144,7 @@ def _in_its_unit(loss: dict[str, Any], mode: str) -> dict[str, Any]:
 
 
 def money(
-    found: Sequence[Ran], losses: np.ndarray, value: Value, seconds: float | None, days: float | None, mode: str
+    found: Sequence[Ran], losses: np.ndarray, value: AgeingCosts, seconds: float | None, days: float | None, mode: str
 ) -> dict[str, Any] | None:
     """When to retrain, where it is known what errors and retrainings cost."""
     if value.decisions_per_year is None or days is None:

@@ -8,28 +8,41 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from adaptact import files, folders, records
-from adaptact.comparison.options import read_section
+from adaptact import config, files, folders, records
+from adaptact.comparison.options import SET_BY_IT, unknown_metric
 from adaptact.comparison.plan import Arm, Run, code_version, digest
 from adaptact.comparison.results import Result, read_result
-from adaptact.config import METRICS, decisive
+from adaptact.comparison.value import ErrorCosts
+from adaptact.config import decisive
+from adaptact.config.words import checked, read_section
 from adaptact.data.table.time_windows import Scheme
-from adaptact.errors import ConfigError, UserError, did_you_mean
+from adaptact.errors import ConfigError, UserError
 from adaptact.schema import option
 from adaptact.shapes import Count
 
 
 @dataclass
-class Value:
-    """What errors, decisions and a retraining are worth, all in one currency."""
+class AgeingCosts(ErrorCosts):
+    """What errors, decisions and a retraining are worth, all in one currency; those of errors set the threshold."""
 
-    cost_fp: float | None = option(None, "two classes: cost of a false alarm; with cost_fn it sets the threshold", ge=0)
-    cost_fn: float | None = option(None, "two classes: cost of a missed case", ge=0)
-    per_unit_error: float | None = option(None, "cost of one unit of the metric, per decision", gt=0)
-    decisions_per_year: float | None = option(None, "how many rows are decided on in a year", gt=0)
     compute_per_hour: float | None = option(None, "cost of an hour of this machine", ge=0)
     retraining_cost: float = option(0.0, "cost of one retraining beside its computing: people, checks, roll-out", ge=0)
     retrainings_per_year: float | None = option(None, "how often you retrain now", gt=0)
+
+    def problems(self) -> list[str]:
+        """What contradicts itself."""
+        found = super().problems()
+        if not self.known and (self.decisions_per_year is not None or self.retrainings_per_year is not None):
+            found.append(
+                "value.decisions_per_year and value.retrainings_per_year need what an error costs: value.cost_fp and "
+                "value.cost_fn (two classes), or value.per_unit_error"
+            )
+        if self.known and not self.retraining_cost and not self.compute_per_hour:
+            found.append(
+                "what one retraining costs is missing: value.compute_per_hour (times the measured time) or "
+                "value.retraining_cost"
+            )
+        return found
 
 
 @dataclass
@@ -57,11 +70,29 @@ class Backtest:
     name: str | None = option(None, "name of the folder; null: data, model and a hash of the command")
     retrain: bool = option(False, "where settings, data or code changed since the runs of this name: train all anew")
     output_dir: str = option("runs/backtest", "folder of the back-tests; relative to the project")
-    value: Value = field(default_factory=Value)
+    value: AgeingCosts = field(default_factory=AgeingCosts)
 
     @property
     def scheme(self) -> Scheme:
         return Scheme(self.windows, self.by, None if self.history == "all" else int(self.history), self.delay)
+
+    def problems(self) -> list[str]:
+        """What contradicts itself."""
+        problems = []
+        if not self.activations:
+            problems.append("activations is empty: name at least one, as in activations=gelu,sgblend")
+        if not self.seeds:
+            problems.append("seeds is empty: use seeds=3 or seeds=[3,5]")
+        if len(set(self.seeds)) < len(self.seeds):
+            problems.append("seeds names one seed twice: a repeated run says nothing new")
+        if self.history != "all" and not (self.history.isdecimal() and int(self.history) >= 1):
+            problems.append(f"history must be a whole number of windows from 1, or all, not {self.history!r}")
+        elif len(self.scheme.origins) < 2:
+            problems.append(
+                f"history={self.history} of windows={self.windows} leaves fewer than two windows to train up to: "
+                "nothing ages; use more windows or a shorter history"
+            )
+        return [*problems, *unknown_metric("metric", self.metric.removeprefix("test/")), *self.value.problems()]
 
 
 def read_words(words: list[str]) -> tuple[Backtest, list[str]]:
@@ -74,58 +105,37 @@ def read_words(words: list[str]) -> tuple[Backtest, list[str]]:
     >>> options.scheme.origins, rest
     (range(0, 4), ['data=sample'])
     """
-    options, rest, problems = read_section(Backtest, words, lists={"activations"})
-    if options is not None and not problems:
-        problems += [*_contradictions(options), *_value_contradictions(options.value)]
+    options, rest, problems = read_section(Backtest, words, SET_BY_IT)
+    return checked(options, problems), rest
+
+
+def with_costs(settings: config.Config, value: AgeingCosts) -> None:
+    """Let the costs of errors choose the threshold of two classes, too, where no others are set for that."""
+    if isinstance(settings.data, config.Table) and settings.data.cost_fp is None:
+        settings.data.cost_fp, settings.data.cost_fn = value.cost_fp, value.cost_fn
+
+
+def table_of(settings: config.Config) -> config.Table:
+    """The data's options.
+
+    Raises:
+        ConfigError: data without a time column, or rows that something else picks.
+    """
+    data = settings.data
+    if not isinstance(data, config.Table):
+        raise ConfigError(
+            [f"data={data.name} has no time column: a back-test needs data=table data.path=... data.time=..."]
+        )
+    problems = [
+        f"data.{key} picks rows, and a back-test cuts its own windows: leave it out"
+        for key in ("val_path", "test_path", "folds")
+        if getattr(data, key) is not None
+    ]
+    if data.time is None:
+        problems.append("data.time is missing: the column that says when each row was, as in data.time=date")
     if problems:
         raise ConfigError(problems)
-    assert options is not None
-    return options, rest
-
-
-def _contradictions(options: Backtest) -> list[str]:
-    problems = []
-    if not options.activations:
-        problems.append("activations is empty: name at least one, as in activations=gelu,sgblend")
-    if not options.seeds:
-        problems.append("seeds is empty: use seeds=3 or seeds=[3,5]")
-    if len(set(options.seeds)) < len(options.seeds):
-        problems.append("seeds names one seed twice: a repeated run says nothing new")
-    if options.history != "all" and not (options.history.isdecimal() and int(options.history) >= 1):
-        problems.append(f"history must be a whole number of windows from 1, or all, not {options.history!r}")
-    elif len(options.scheme.origins) < 2:
-        problems.append(
-            f"history={options.history} of windows={options.windows} leaves fewer than two windows to train up to: "
-            "nothing ages; use more windows or a shorter history"
-        )
-    metric = options.metric.removeprefix("test/")
-    known = [name for names in METRICS.values() for name in names]
-    if metric not in {"auto", *known}:
-        problems.append(f"metric={options.metric} is unknown. {did_you_mean(metric, ['auto', *known])}")
-    return problems
-
-
-def _value_contradictions(value: Value) -> list[str]:
-    problems = []
-    costs = value.cost_fp is not None and value.cost_fn is not None
-    if (value.cost_fp is None) != (value.cost_fn is None):
-        problems.append("value.cost_fp and value.cost_fn belong together: give both, in the same unit")
-    if costs and value.per_unit_error is not None:
-        problems.append("value.per_unit_error and value.cost_fp say twice what an error costs: give one of them")
-    loss = costs or value.per_unit_error is not None
-    if not loss and (value.decisions_per_year is not None or value.retrainings_per_year is not None):
-        problems.append(
-            "value.decisions_per_year and value.retrainings_per_year need what an error costs: value.cost_fp and "
-            "value.cost_fn (two classes), or value.per_unit_error"
-        )
-    if loss and value.decisions_per_year is None:
-        problems.append("what an error costs says nothing about a year without value.decisions_per_year")
-    if loss and not value.retraining_cost and not value.compute_per_hour:
-        problems.append(
-            "what one retraining costs is missing: value.compute_per_hour (times the measured time) or "
-            "value.retraining_cost"
-        )
-    return problems
+    return data
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
-AFTER_THE_RUNS = ("report", "rollout", "jobs", "benchmark", "export")  # folders of code that no run's numbers depend on
+AFTER_THE_RUNS = (
+    "report",
+    "rollout",
+    "api",
+    "jobs",
+    "benchmark",
+    "export",
+)  # folders that no run's numbers depend on
 SOURCES = (".py", ".cpp")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from adaptact import records
-from adaptact.comparison.plan import FILE, Plan
+from adaptact.comparison.plan import Plan
 from adaptact.comparison.results import readable_outputs
 from adaptact.errors import UserError
 
@@ -39,7 +39,7 @@ def earlier_looks(folder: Path, plan: Plan) -> list[EarlierLook]:
     ours = tested_rows(folder, plan)
     total = sum(map(len, ours.values()))
     found = []
-    for path in sorted(folder.parent.glob(f"*/{FILE}")):
+    for path in sorted(folder.parent.glob(f"*/{records.PLAN_FILE}")):
         other = path.parent
         if other.resolve() == folder.resolve():
             continue

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
-from adaptact import folders, records
-from adaptact.comparison.plan import FILE, Plan, Run, changes_since, digest
+from adaptact import files, folders, records
+from adaptact.comparison.plan import Plan, Run, Threads, changes_since, digest
 from adaptact.errors import UserError
+from adaptact.records import PLAN_FILE
 
 PRESENTING = (
     "report.",
@@ -20,23 +23,69 @@ PRESENTING = (
 )
 
 
-def deciding_words(words: Sequence[str]) -> set[str]:
+class Made(NamedTuple):
+    """What a folder was made from: a command and its data."""
+
+    words: Sequence[str]
+    source: str
+    rank: tuple[Any, ...] = ()  # of several folders that the same command made, the highest is gone on with
+
+
+def deciding_words(words: Sequence[str], presenting: tuple[str, ...] = PRESENTING) -> set[str]:
     """The words of a command without those that change neither its runs nor its verdict."""
-    return {word for word in words if not word.startswith(PRESENTING)}
+    return {word for word in words if not word.startswith(presenting)}
+
+
+def found_again(
+    parent: Path, made: Made, read: Callable[[Path], Made], presenting: tuple[str, ...] = PRESENTING
+) -> Path | None:
+    """The folder below ``parent`` that the same words made from the same data, whatever an option is by default now.
+
+    Args:
+        read: what a folder was made from; a UserError passes it over.
+        presenting: beginnings of the words that change no run.
+    """
+    found: list[tuple[tuple[Any, ...], Path]] = []
+    for path in sorted(parent.glob(f"*/{PLAN_FILE}")):
+        with contextlib.suppress(UserError):
+            other = read(path.parent)
+            same_words = deciding_words(other.words, presenting) == deciding_words(made.words, presenting)
+            if same_words and other.source == made.source:
+                found.append((other.rank, path.parent))
+    return max(found, key=lambda ranked: ranked[0], default=(None, None))[1]
 
 
 def same_command(parent: Path, plan: Plan) -> Path | None:
-    """The folder below ``parent`` that the same words made from the same data: the one of this plan, or the latest."""
-    found = []
-    for path in parent.glob(f"*/{FILE}"):
-        try:
-            other = Plan.read(path.parent)
-        except UserError:
-            continue
-        same_words = deciding_words(other.words) == deciding_words(plan.words)
-        if same_words and other.data["fingerprint"] == plan.data["fingerprint"]:
-            found.append(((other.hash, other.code) == (plan.hash, plan.code), other.decided_at, path.parent))
-    return max(found, default=(False, "", None))[2]
+    """The comparison below ``parent`` that the same command made: the one of just this plan, or the latest."""
+
+    def made(other: Plan) -> Made:
+        same = (other.hash, other.code) == (plan.hash, plan.code)
+        return Made(other.words, other.data["fingerprint"], (same, other.decided_at))
+
+    return found_again(parent, made(plan), lambda folder: made(Plan.read(folder)))
+
+
+def threads_of(path: Path) -> int | None:
+    """Threads of each run that an earlier command wrote down, as another number rounds otherwise; None: no such."""
+    try:
+        return files.read_json(path, _Threads).get("threads")  # type: ignore[no-any-return]
+    except FileNotFoundError:
+        return None
+
+
+class _Threads(TypedDict):
+    threads: NotRequired[Threads]
+
+
+@contextlib.contextmanager
+def ending(write: Callable[[Literal["interrupted", "finished"]], None]) -> Iterator[None]:
+    """Write down how the command that makes a folder ends."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        write("interrupted")
+        raise
+    write("finished")
 
 
 def folder_of(parent: Path, plan: Plan, name: str | None, retrain: bool) -> Path:
@@ -51,9 +100,9 @@ def folder_of(parent: Path, plan: Plan, name: str | None, retrain: bool) -> Path
     """
     model = plan.arms[0].settings["model"]["name"]
     folder = parent / folders.safe_name(name or f"{plan.data['name']}-{model}-{plan.hash[:8]}")
-    if name is None and not (folder / FILE).is_file():
+    if name is None and not (folder / PLAN_FILE).is_file():
         folder = same_command(parent, plan) or folder  # what an option is by default may have changed
-    if not (folder / FILE).is_file():
+    if not (folder / PLAN_FILE).is_file():
         return folder
     fixed = (arm for arm in plan.arms if arm.control != "learned")  # the others depend on what runs learn
     stale = stale_runs(folder, (run for arm in fixed for run in plan.runs(arm)))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field, is_dataclass
-from types import UnionType
-from typing import Any, Literal, TypeVar, get_args
+from dataclasses import dataclass, field
+from typing import Literal
 
 from adaptact.comparison.value import Value
 from adaptact.config import METRICS
-from adaptact.errors import ConfigError, did_you_mean
-from adaptact.files import parse_yaml
-from adaptact.schema import Checker, option, types_of
+from adaptact.config.words import checked, read_section
+from adaptact.errors import did_you_mean
+from adaptact.schema import option
 
 VARY = ("split", "init", "order")
 COST = ("eager", "compiled", "onnx")
@@ -24,7 +22,6 @@ SET_BY_IT = {
     "resume": "the same command again: it continues",
     "data.fold": "data.folds=5: all folds are run",
 }
-T = TypeVar("T")
 
 
 @dataclass
@@ -74,6 +71,10 @@ class Presentation:
     report: Report = field(default_factory=Report)
     value: Value = field(default_factory=Value)
 
+    def problems(self) -> list[str]:
+        """What contradicts itself."""
+        return self.value.problems()
+
 
 @dataclass
 class Comparison:
@@ -88,6 +89,44 @@ class Comparison:
     report: Report = field(default_factory=Report)
     value: Value = field(default_factory=Value)
 
+    def problems(self) -> list[str]:
+        """What contradicts itself."""
+        problems = []
+        if len(self.activations) < 2:
+            problems.append(
+                "activations names fewer than two: there is nothing to compare, as in activations=gelu,sgblend"
+            )
+        if self.baseline is not None and self.baseline not in self.activations:
+            problems.append(
+                f"baseline={self.baseline} is none of the activations. {did_you_mean(self.baseline, self.activations)}"
+            )
+        if len(set(self.seeds)) < len(self.seeds):
+            problems.append("seeds names one seed twice: a repeated run says nothing new")
+        if not self.seeds:
+            problems.append("seeds is empty: use seeds=8 or seeds=[3,5]")
+        elif len(self.seeds) < 2:
+            problems.append("one seed says nothing about the spread between runs: use seeds=8")
+        for key, choices in (("vary", VARY), ("cost", COST)):
+            unknown = [item for item in getattr(self.compare, key) if item not in choices]
+            problems += [f"compare.{key}={item} is unknown. {did_you_mean(item, choices)}" for item in unknown]
+        if not self.compare.cost and (self.compare.max_latency_ratio or self.compare.max_fit_time_ratio):
+            problems.append(
+                "compare.cost=[] measures nothing to hold a limit of compare.max_..._ratio against: leave it out"
+            )
+        if not set(self.compare.vary) & {"init", "order", "split"}:
+            problems.append("compare.vary is empty: all runs of an arm would be the same")
+        problems += self.value.problems()
+        metric = self.compare.metric.removeprefix("test/").removeprefix("val/")
+        if self.compare.metric.startswith("val/"):
+            problems.append(f"compare.metric={self.compare.metric}: the verdict is taken on test rows; write {metric}")
+        return problems + unknown_metric("compare.metric", metric)
+
+
+def unknown_metric(key: str, metric: str) -> list[str]:
+    """The problem of a metric that no task has."""
+    known = ["auto", *(name for names in METRICS.values() for name in names)]
+    return [] if metric in known else [f"{key}={metric} is unknown. {did_you_mean(metric, known)}"]
+
 
 def read_words(words: list[str]) -> tuple[Comparison, list[str]]:
     """The options among the words, and the words that go to each run.
@@ -99,100 +138,5 @@ def read_words(words: list[str]) -> tuple[Comparison, list[str]]:
     >>> options.activations, options.seeds, options.compare.margin, rest
     (['gelu', 'sgblend'], [0, 1, 2], 0.01, ['data=wine'])
     """
-    options, rest, problems = read_section(Comparison, words, lists={"activations", "compare.vary", "compare.cost"})
-    if options is not None and not problems:
-        problems += _contradictions(options)
-    if problems:
-        raise ConfigError(problems)
-    assert options is not None
-    return options, rest
-
-
-def read_section(cls: type[T], words: list[str], *, lists: set[str]) -> tuple[T | None, list[str], list[str]]:
-    """An instance of ``cls`` from the words that name its fields, the other words, and what is wrong."""
-    hints = types_of(cls)
-    sections = {n: types_of(hint) for n, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
-    raw: dict[str, Any] = {}
-    rest: list[str] = []
-    problems: list[str] = []
-    for word in words:
-        key, separator, text = word.lstrip("+").partition("=")
-        section, _, name = key.rpartition(".")
-        if separator and (section in sections or key in hints):
-            text_only = str in _members((sections[section] if section else hints).get(name))
-            value = _items(key, text) if key in lists | {"seeds"} else _text(text) if text_only else _value(text)
-            (raw.setdefault(section, {}) if section else raw)[name] = value
-        elif key in SET_BY_IT:
-            problems.append(f"{key} is set by the comparison: use {SET_BY_IT[key]}")
-        else:
-            rest.append(word)
-    checker = Checker({}, [f"{section}.{name}" for section, names in sections.items() for name in names])
-    options = checker.build(cls, raw)
-    return options, rest, problems + checker.problems
-
-
-def _members(hint: Any) -> tuple[Any, ...]:
-    return get_args(hint) if isinstance(hint, UnionType) else (hint,)
-
-
-def _text(text: str) -> str | None:
-    return None if text == "null" else text
-
-
-def _value(text: str) -> Any:
-    """A word's value. 1e5 is a number, which YAML takes for text without a point and a sign.
-
-    >>> _value("1e5"), _value("1e-3"), _value("true"), _value("sgblend")
-    (100000.0, 0.001, True, 'sgblend')
-    """
-    if re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", text):
-        return float(text)
-    try:
-        return parse_yaml(text)
-    except ValueError:
-        return text
-
-
-def _items(key: str, text: str) -> Any:
-    inner = text[1:-1] if text.startswith("[") and text.endswith("]") else text
-    items = [item.strip() for item in inner.split(",") if item.strip()]
-    if key != "seeds":
-        return items
-    numbers = [_value(item) for item in items]
-    if len(numbers) == 1 and inner == text and isinstance(numbers[0], int) and numbers[0] > 0:
-        return list(range(numbers[0]))
-    return numbers
-
-
-def _contradictions(options: Comparison) -> list[str]:
-    problems = []
-    if len(options.activations) < 2:
-        problems.append("activations names fewer than two: there is nothing to compare, as in activations=gelu,sgblend")
-    if options.baseline is not None and options.baseline not in options.activations:
-        problems.append(
-            f"baseline={options.baseline} is none of the activations. "
-            f"{did_you_mean(options.baseline, options.activations)}"
-        )
-    if len(set(options.seeds)) < len(options.seeds):
-        problems.append("seeds names one seed twice: a repeated run says nothing new")
-    if not options.seeds:
-        problems.append("seeds is empty: use seeds=8 or seeds=[3,5]")
-    elif len(options.seeds) < 2:
-        problems.append("one seed says nothing about the spread between runs: use seeds=8")
-    for key, choices in (("vary", VARY), ("cost", COST)):
-        unknown = [item for item in getattr(options.compare, key) if item not in choices]
-        problems += [f"compare.{key}={item} is unknown. {did_you_mean(item, choices)}" for item in unknown]
-    if not options.compare.cost and (options.compare.max_latency_ratio or options.compare.max_fit_time_ratio):
-        problems.append(
-            "compare.cost=[] measures nothing to hold a limit of compare.max_..._ratio against: leave it out"
-        )
-    if not set(options.compare.vary) & {"init", "order", "split"}:
-        problems.append("compare.vary is empty: all runs of an arm would be the same")
-    problems += options.value.problems()
-    metric = options.compare.metric.removeprefix("test/").removeprefix("val/")
-    known = [name for names in METRICS.values() for name in names]
-    if options.compare.metric.startswith("val/"):
-        problems.append(f"compare.metric={options.compare.metric}: the verdict is taken on test rows; write {metric}")
-    if metric not in {"auto", *known}:
-        problems.append(f"compare.metric={metric} is unknown. {did_you_mean(metric, ['auto', *known])}")
-    return problems
+    options, rest, problems = read_section(Comparison, words, SET_BY_IT)
+    return checked(options, problems), rest

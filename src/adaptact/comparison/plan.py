@@ -18,10 +18,10 @@ from adaptact.comparison.code_files import code_files
 from adaptact.comparison.options import Comparison
 from adaptact.config import SETTABLE, decisive, starts_from_options
 from adaptact.errors import UserError
+from adaptact.records import PLAN_FILE
 from adaptact.shapes import Between, Shaped, conform
 
 SCHEMA = 1
-FILE = "plan.json"
 
 
 MOST_RUNS = 100_000
@@ -185,7 +185,12 @@ class Plan:
         return settings
 
     def write(self, folder: Path) -> None:
-        files.write_json(folder / FILE, {"hash": self.hash, **asdict(self)})
+        files.write_json(folder / PLAN_FILE, {"hash": self.hash, **asdict(self)})
+
+    def end(self, folder: Path, state: Literal["interrupted", "finished"]) -> None:
+        """Write down how the command that makes the comparison has ended."""
+        self.state = state
+        self.write(folder)
 
     @classmethod
     def read(cls, folder: Path) -> Plan:
@@ -194,14 +199,14 @@ class Plan:
         Raises:
             UserError: no plan, a broken one, or one of another schema.
         """
-        path = folder / FILE
+        path = folder / PLAN_FILE
         try:
             plain = files.read_json(path)
             records.check_schema(plain, SCHEMA, path)
             plain.pop("hash", None)
             return conform(plain, cls)  # type: ignore[no-any-return]
         except FileNotFoundError:
-            raise UserError(f"{folder} is no comparison: it has no {FILE}") from None
+            raise UserError(f"{folder} is no comparison: it has no {PLAN_FILE}") from None
         except ValueError as error:
             raise UserError(f"{path} is broken ({error}): compare again, in another folder") from None
 
@@ -330,7 +335,7 @@ def _some(names: list[str], most: int = 5) -> str:
 
 def settle(folder: Path, plan: Plan) -> Plan:
     """The plan as it stands in its folder: written now, or the one of before with what has changed since."""
-    if (folder / FILE).is_file():
+    if (folder / PLAN_FILE).is_file():
         before = Plan.read(folder)
         plan.decided_at, plan.changes = before.decided_at, before.changes
         plan.threads = before.threads or plan.threads

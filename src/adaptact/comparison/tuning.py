@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from adaptact import config, files, records
-from adaptact.comparison.options import read_section
-from adaptact.errors import ConfigError, UserError, did_you_mean
+from adaptact.comparison.options import SET_BY_IT
+from adaptact.config.words import checked, read_section
+from adaptact.errors import UserError, did_you_mean
 from adaptact.schema import option
 
 FILE = "tuned.yaml"
@@ -39,6 +40,12 @@ class Tuning:
     name: str | None = option(None, "name of the folder; the same name goes on; null: data and model")
     output_dir: str = option("runs/tune", "folder of the studies; relative to the project")
 
+    def problems(self) -> list[str]:
+        """What cannot be tuned."""
+        if not self.space:
+            return ["space is empty: there is nothing to tune"]
+        return [f"space={key} is unknown. {did_you_mean(key, SPACE)}" for key in self.space if key not in SPACE]
+
 
 def read_words(words: list[str]) -> tuple[Tuning, list[str]]:
     """The options among the words, and the words that go to each run.
@@ -46,15 +53,8 @@ def read_words(words: list[str]) -> tuple[Tuning, list[str]]:
     Raises:
         ConfigError: with all problems at once.
     """
-    options, rest, problems = read_section(Tuning, words, lists={"activations", "space"})
-    if options is not None:
-        problems += [f"space={key} is unknown. {did_you_mean(key, SPACE)}" for key in options.space if key not in SPACE]
-        if not options.space:
-            problems.append("space is empty: there is nothing to tune")
-    if problems:
-        raise ConfigError(problems)
-    assert options is not None
-    return options, rest
+    options, rest, problems = read_section(Tuning, words, SET_BY_IT)
+    return checked(options, problems), rest
 
 
 class Study:
@@ -165,3 +165,12 @@ def read_tuned(folder: Path, activations: Sequence[str]) -> dict[str, dict[str, 
         if unknown := [key for key in arms[name] if key not in SPACE or not config.field_types(key)]:
             raise UserError(f"{path} sets {unknown[0]}, which is none of the keys that are tuned")
     return arms
+
+
+def changed(settings: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of settings with other values of some dotted keys."""
+    plain = {key: dict(value) if isinstance(value, dict) else value for key, value in settings.items()}
+    for key, value in found.items():
+        section, _, name = key.rpartition(".")
+        (plain[section] if section else plain)[name] = value
+    return plain

@@ -14,18 +14,18 @@ from adaptact.schema import option
 
 
 @dataclass
-class Value:
+class ErrorCosts:
+    """What an error costs, and how many decisions are made."""
+
     cost_fp: float | None = option(None, "two classes: cost of a false alarm, in your currency", ge=0)
     cost_fn: float | None = option(None, "two classes: cost of a missed case, in your currency", ge=0)
     per_unit_error: float | None = option(None, "cost of one unit of the metric's error, per decision", gt=0)
     decisions_per_year: float | None = option(None, "predictions that are acted on in a year", gt=0)
-    compute_per_hour: float = option(0.0, "price of an hour of computing, for training and for answers", ge=0)
-    retrainings_per_year: float = option(1.0, "how often the model is trained anew", ge=0)
-    switching_cost: float = option(0.0, "what the change costs once", ge=0)
 
     @property
-    def given(self) -> bool:
-        return self.decisions_per_year is not None and (self.cost_fn is not None or self.per_unit_error is not None)
+    def known(self) -> bool:
+        """It is known what an error costs."""
+        return self.cost_fn is not None or self.per_unit_error is not None
 
     def problems(self) -> list[str]:
         """What contradicts itself."""
@@ -34,10 +34,27 @@ class Value:
             found.append("value.cost_fp and value.cost_fn belong together: give both, in the same currency")
         if self.cost_fn is not None and self.per_unit_error is not None:
             found.append("value.cost_fp/cost_fn and value.per_unit_error say the same in two ways: give one of them")
-        something = self.cost_fn is not None or self.per_unit_error is not None
-        if something and self.decisions_per_year is None:
+        if self.known and self.decisions_per_year is None:
             found.append("value.decisions_per_year is missing: a cost per decision needs the number of decisions")
-        if not something and self.decisions_per_year is not None:
+        return found
+
+
+@dataclass
+class Value(ErrorCosts):
+    """What a switch costs and is worth."""
+
+    compute_per_hour: float = option(0.0, "price of an hour of computing, for training and for answers", ge=0)
+    retrainings_per_year: float = option(1.0, "how often the model is trained anew", ge=0)
+    switching_cost: float = option(0.0, "what the change costs once", ge=0)
+
+    @property
+    def given(self) -> bool:
+        return self.decisions_per_year is not None and self.known
+
+    def problems(self) -> list[str]:
+        """What contradicts itself."""
+        found = super().problems()
+        if not self.known and self.decisions_per_year is not None:
             found.append("value.decisions_per_year needs value.cost_fp and value.cost_fn, or value.per_unit_error")
         return found
 

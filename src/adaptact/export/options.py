@@ -1,12 +1,11 @@
-"""What an export takes."""
+"""What an export and a prediction take."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from adaptact.errors import ConfigError, did_you_mean
-from adaptact.schema import option, split_words, types_of
+from adaptact.errors import did_you_mean
+from adaptact.schema import option
 
 FORMATS = ("onnx", "torch")
 
@@ -25,28 +24,36 @@ class Export:
     trust: str | None = option(None, "package whose code the run's configuration may import")
     debug: bool = option(False, "show the traceback of an error")
 
+    def __post_init__(self) -> None:
+        self.formats = list(dict.fromkeys(self.formats))
+        self.output, self.rows, self.trust = self.output or None, self.rows or None, self.trust or None
 
-def read_words(words: list[str]) -> Export:
-    """The options; values are taken as they stand, whatever signs a path has.
+    def problems(self) -> list[str]:
+        """What is missing or unknown."""
+        found = [
+            f"formats={item} is unknown. {did_you_mean(item, FORMATS)}" for item in self.formats if item not in FORMATS
+        ]
+        if not self.formats:
+            found.append(f"formats is empty: name {' or '.join(FORMATS)}")
+        if not self.run:
+            found.append("run is missing: export run=<run folder>")
+        return found
 
-    Raises:
-        ConfigError: with all problems at once.
 
-    >>> read_words(["run=runs/[1] a", "formats=[onnx]"]).formats
-    ['onnx']
-    """
-    raw, problems = split_words(words, types_of(Export))
-    formats = [item.strip() for item in raw.pop("formats", ",".join(FORMATS)).strip("[]").split(",") if item.strip()]
-    problems += [f"formats={item} is unknown. {did_you_mean(item, FORMATS)}" for item in formats if item not in FORMATS]
-    if not formats:
-        problems.append(f"formats is empty: name {' or '.join(FORMATS)}")
-    given_flags = {key: raw.pop(key, "false").lower() for key in ("debug", "follow_links")}
-    problems += [f"{key} must be true or false" for key, word in given_flags.items() if word not in {"true", "false"}]
-    given: dict[str, str | None] = {key: None if value in {"", "null"} else value for key, value in raw.items()}
-    if not given.get("run"):
-        problems.append("run is missing: export run=<run folder>")
-    if problems:
-        raise ConfigError(problems)
-    flags = {key: word == "true" for key, word in given_flags.items()}
-    values: dict[str, Any] = {**given, **flags, "formats": list(dict.fromkeys(formats))}
-    return Export(**values)
+@dataclass
+class Predict:
+    """Everything that `predict` takes."""
+
+    run: str = option("", "folder of a trained run")
+    input: str = option("", "file of new rows; of a run on pictures a folder of them, a picture or a table of paths")
+    output: str | None = option(None, "file to write, .csv or .parquet; null: beside the input")
+    trust: str | None = option(None, "package whose code the run's configuration may import")
+    debug: bool = option(False, "show the traceback of an error")
+
+    def __post_init__(self) -> None:
+        self.output, self.trust = self.output or None, self.trust or None
+
+    def problems(self) -> list[str]:
+        """What is missing."""
+        missing = [key for key in ("run", "input") if not getattr(self, key)]
+        return [f"{key} is missing: predict run=<run folder> input=new.csv" for key in missing]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from adaptact import folders, records, terminal
-from adaptact.benchmark.options import read_words
+from adaptact.benchmark.options import Benchmark
+from adaptact.config.words import read_options
 from adaptact.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def run(words: list[str]) -> None:
         ConfigError: an unknown word, a GPU that is not there.
         UserError: a folder that cannot be made.
     """
-    options = read_words(words)
+    options = read_options(Benchmark, words)
     import torch
 
     from adaptact.activations.cpu import kernels

@@ -2,59 +2,37 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
 
 from adaptact import terminal
-from adaptact.errors import UserError
-from adaptact.export.options import read_words
-from adaptact.folders import refuse_links
+from adaptact.api.export import carry_out
+from adaptact.config.words import read_options
+from adaptact.export.options import Export
 
 if TYPE_CHECKING:
-    from adaptact.export.write import Export
+    from adaptact.export.write import Export as Exported
 
 
 def run(words: list[str]) -> None:
-    """Words: see ``export.options``. The last line on stdout is the path of the model.
+    """Words: see ``export.options.Export``. The last line on stdout is the path of the model.
 
     Raises:
         ConfigError: an unknown or missing word.
         UserError: a run or data that cannot be read, a folder that cannot be written to, a model that answers
             differently from its network, packages that are not there.
     """
-    options = read_words(words)
-    folder = Path(options.run)
-    output = Path(options.output) if options.output is not None else folder / "export"
-    if "onnx" in options.formats:
-        from adaptact.onnx_export import require_onnx
-
-        require_onnx("export")  # said before anything is read
-    with terminal.console(stderr=True).status("loading the run") as status:
-        from adaptact.export.check_rows import real_rows
-        from adaptact.export.trained_run import load_run
-        from adaptact.export.write import FORMATS, export_run
-
-        loaded = load_run(folder, options.trust)
-        refuse_links(folder if options.output is None else output, options.follow_links, output)
-        if output.exists() and not output.is_dir():
-            raise UserError(f"output={output} is a file: name a folder")
-        if not output.parent.is_dir():
-            raise UserError(f"output={output}: there is no folder {output.parent}")
-        status.update("reading rows to check on")
-        rows = real_rows(loaded, options.rows)
-        status.update("converting, checking, measuring")
-        made = export_run(loaded, rows, output, options.formats)
+    model, made = carry_out(read_options(Export, words))
     console = terminal.console()
     console.print(files_table(made))
     if made.latency is not None:
         console.print(latency_table(made))
-    print(output / FORMATS["onnx" if "onnx" in options.formats else "torch"], flush=True)
+    print(model, flush=True)
 
 
-def files_table(made: Export) -> Table:
+def files_table(made: Exported) -> Table:
     """Files, their size, and the largest differences."""
     caption = f"largest differences on {made.source}, in units of a {made.unit}"
     table = Table(caption=escape(caption), caption_justify="left")
@@ -67,7 +45,7 @@ def files_table(made: Export) -> Table:
     return table
 
 
-def latency_table(made: Export) -> Table:
+def latency_table(made: Exported) -> Table:
     """The exported network against GELU, by batch size."""
     assert made.latency is not None
     threads = made.latency["threads"]

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
-from adaptact.comparison.options import read_section
-from adaptact.config import METRICS
-from adaptact.errors import ConfigError, did_you_mean
+from adaptact.comparison.options import unknown_metric
 from adaptact.schema import option
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -33,6 +29,15 @@ class Shadow:
     trust: str | None = option(None, "package whose code the runs' configurations may import")
     follow_links: bool = option(False, "write through links that lead out of the folder")
     debug: bool = option(False, "show the traceback of an error")
+
+    def problems(self) -> list[str]:
+        """What contradicts itself."""
+        found = unknown_metric("metric", self.metric)
+        if len(self.runs) != 2:
+            found.append("runs must name two run folders, the one in use first: shadow runs=<a>,<b> input=batch.csv")
+        if self.input is None:
+            found.append("input is missing: shadow runs=<a>,<b> input=batch.csv target=<column>")
+        return found
 
 
 @dataclass
@@ -77,6 +82,30 @@ class Abtest:
     follow_links: bool = option(False, "write through links that lead out of the folder")
     debug: bool = option(False, "show the traceback of an error")
 
+    def problems(self) -> list[str]:
+        """What contradicts itself."""
+        steps = ("plan", "assign", "analyse")
+        if self.step not in steps:
+            return [f"step={self.step or '(none)'} is unknown: say step=plan, step=assign or step=analyse"]
+        problems = []
+        if self.step == "plan":
+            given = [key for key in ("compare", "run", "rate", "deviation") if getattr(self, key) is not None]
+            if len(given) != 1:
+                problems.append(
+                    "step=plan needs one of compare=<name> (your comparison), run=<folder>, rate=<share of yes> and "
+                    f"deviation=<of a number>{', not ' + ' and '.join(given) if given else ''}"
+                )
+            if self.rows_per_week is None:
+                problems.append("step=plan needs rows_per_week=: how many rows are decided on in a week")
+            if self.smallest is None and self.compare is None:
+                problems.append(
+                    "step=plan needs smallest=: the smallest difference worth having, in the outcome's unit"
+                )
+        elif self.input is None:
+            what = "ids.csv share=0.1" if self.step == "assign" else "log.csv"
+            problems.append(f"input is missing: abtest step={self.step} input={what}")
+        return problems
+
 
 @dataclass
 class Monitor:
@@ -104,69 +133,8 @@ class Monitor:
     follow_links: bool = option(False, "write through links that lead out of the folder")
     debug: bool = option(False, "show the traceback of an error")
 
-
-def read_words(cls: type[T], words: list[str], *, lists: set[str] = frozenset()) -> T:  # type: ignore[assignment]
-    """The options of one of the jobs.
-
-    Raises:
-        ConfigError: with all problems at once.
-
-    >>> words = ["step=analyse", "input=log.csv", "segments=[region,line]"]
-    >>> read_words(Abtest, words, lists={"segments"}).segments
-    ['region', 'line']
-    """
-    options, rest, problems = read_section(cls, words, lists=set(lists))
-    known = list(cls.__dataclass_fields__)  # type: ignore[attr-defined]
-    for word in rest:
-        name = word.partition("=")[0]
-        problems.append(f"unknown key {name!r}. {did_you_mean(name, known)}")
-    if options is not None and not problems:
-        problems += _contradictions(options)
-    if problems:
-        raise ConfigError(problems)
-    assert options is not None
-    return options
-
-
-def _contradictions(options: Any) -> list[str]:
-    problems = []
-    metric = getattr(options, "metric", "auto")
-    metrics = [name for names in METRICS.values() for name in names]
-    if metric not in {"auto", *metrics}:
-        problems.append(f"metric={metric} is unknown. {did_you_mean(metric, ['auto', *metrics])}")
-    if isinstance(options, Shadow):
-        if len(options.runs) != 2:
-            problems.append("runs must name two run folders, the one in use first: shadow runs=<a>,<b> input=batch.csv")
-        if options.input is None:
-            problems.append("input is missing: shadow runs=<a>,<b> input=batch.csv target=<column>")
-    if isinstance(options, Monitor):
-        problems += [
-            f"{key} is missing: monitor run=<run folder> input=batch.csv"
-            for key in ("run", "input")
-            if getattr(options, key) is None
-        ]
-    if isinstance(options, Abtest):
-        problems += _contradictions_of_abtest(options)
-    return problems
-
-
-def _contradictions_of_abtest(options: Abtest) -> list[str]:
-    steps = ("plan", "assign", "analyse")
-    if options.step not in steps:
-        return [f"step={options.step or '(none)'} is unknown: say step=plan, step=assign or step=analyse"]
-    problems = []
-    if options.step == "plan":
-        given = [key for key in ("compare", "run", "rate", "deviation") if getattr(options, key) is not None]
-        if len(given) != 1:
-            problems.append(
-                "step=plan needs one of compare=<name> (your comparison), run=<folder>, rate=<share of yes> and "
-                f"deviation=<of a number>{', not ' + ' and '.join(given) if given else ''}"
-            )
-        if options.rows_per_week is None:
-            problems.append("step=plan needs rows_per_week=: how many rows are decided on in a week")
-        if options.smallest is None and options.compare is None:
-            problems.append("step=plan needs smallest=: the smallest difference worth having, in the outcome's unit")
-    elif options.input is None:
-        what = "ids.csv share=0.1" if options.step == "assign" else "log.csv"
-        problems.append(f"input is missing: abtest step={options.step} input={what}")
-    return problems
+    def problems(self) -> list[str]:
+        """What is missing or unknown."""
+        missing = [key for key in ("run", "input") if getattr(self, key) is None]
+        found = [f"{key} is missing: monitor run=<run folder> input=batch.csv" for key in missing]
+        return unknown_metric("metric", self.metric) + found
