@@ -106,7 +106,7 @@ def tests_of(run: Run, batch: Batch, known: Outputs, kept: dict[str, Any], left:
         for name in preparation.roles.used:
             if name != preparation.time:  # later rows are later, also where time is a number
                 found += column_tests(preparation.profile[name], batch.frame[name], preparation.roles[name])
-    for name, values in input_profile.measures(batch.x, run.preparation.layout).items():
+    for name, values in run.preparation.layout.measures(batch.x).items():
         if name in kept["measures"]:
             distance, p = distance_test(kept["measures"][name], values)
             found.append(Test("measure", name, distance, None, p))

@@ -16,7 +16,7 @@ from adaptact import config, memory, models
 from adaptact.activations import create
 from adaptact.data import Prepared
 from adaptact.errors import ConfigError
-from adaptact.layouts import Layout, Tokens
+from adaptact.layouts import PLAIN, Layout
 from adaptact.records import LAST_FILE
 from adaptact.surgery import Replacement, Site, replace_activations
 from adaptact.training.finetune import freeze
@@ -137,9 +137,7 @@ def without_checkpoint(settings: config.Config) -> config.Config:
 
 def example_of(input_shape: tuple[int, ...], layout: Layout | None = None, rows: int = 2) -> torch.Tensor:
     """Rows that a network of this input can read: zeros, or texts of unknown words."""
-    if isinstance(layout, Tokens):
-        return torch.full((rows, *input_shape), layout.unknown, dtype=torch.int32)
-    return torch.zeros(rows, *input_shape)
+    return (layout or PLAIN).example((rows, *input_shape))
 
 
 def swap(network: nn.Module, settings: config.Config, example: torch.Tensor) -> list[Replacement]:
