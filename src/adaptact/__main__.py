@@ -71,27 +71,7 @@ def _main(words: list[str]) -> int:
         words += words_from_make(os.environ)
     debug = "debug=true" in [word.lower() for word in words]
     try:
-        if job not in JOBS:
-            raise ConfigError([f"there is no job {job!r}. {did_you_mean(job, JOBS)}"])
-        if job in CONFIGURED and {"-h", "--help"} & set(words):
-            print(launcher.help_text(job))
-            return 0
-        if job in OPTIONS and {"-h", "--help"} & set(words):
-            module, name = OPTIONS[job]
-            print(launcher.help_of(job, getattr(importlib.import_module(module), name)))
-            return 0
-        module = f"adaptact.jobs.{job.replace('-', '_')}"
-        if job == "inspect" and not any(word.startswith("data=") for word in words):
-            words.append("data=none")
-        if job in CONFIGURED:
-            launcher.run_job(
-                job,
-                words,
-                lambda settings: importlib.import_module(module).run(settings),
-                lambda outcomes: importlib.import_module(module).after_sweep(outcomes),
-            )
-        else:
-            return importlib.import_module(module).run(words) or 0
+        return _run(job, words)
     except UserError as error:
         if debug:
             traceback.print_exc()
@@ -110,6 +90,30 @@ def _main(words: list[str]) -> int:
             traceback.print_exc()
         print(f"error: {_of_machine(error)}", file=sys.stderr)
         return 2
+
+
+def _run(job: str, words: list[str]) -> int:
+    """Run a job, or print its help."""
+    if job not in JOBS:
+        raise ConfigError([f"there is no job {job!r}. {did_you_mean(job, JOBS)}"])
+    if {"-h", "--help"} & set(words) and job in {*CONFIGURED, *OPTIONS}:
+        if job in CONFIGURED:
+            print(launcher.help_text(job))
+        else:
+            module, name = OPTIONS[job]
+            print(launcher.help_of(job, getattr(importlib.import_module(module), name)))
+        return 0
+    module = f"adaptact.jobs.{job.replace('-', '_')}"
+    if job not in CONFIGURED:
+        return importlib.import_module(module).run(words) or 0
+    if job == "inspect" and not any(word.startswith("data=") for word in words):
+        words = [*words, "data=none"]
+    launcher.run_job(
+        job,
+        words,
+        lambda settings: importlib.import_module(module).run(settings),
+        lambda outcomes: importlib.import_module(module).after_sweep(outcomes),
+    )
     return 0
 
 

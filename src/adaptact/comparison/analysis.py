@@ -29,7 +29,7 @@ from adaptact.comparison.statistics import (
 )
 from adaptact.comparison.statistics import spread as deviation
 from adaptact.comparison.value import Value
-from adaptact.comparison.verdict import Guardrails, decide, default_margin
+from adaptact.comparison.verdict import Guardrails, Verdict, decide, default_margin
 from adaptact.errors import UserError
 
 SCHEMA = 1
@@ -180,16 +180,7 @@ def _candidate(
     pairs = differences(plan, ours, theirs, plan.metric)
     gains = list(pairs.values())
     number = len(plan.candidates)
-    guardrails = Guardrails(
-        failures=sum(r.failed for r in ours),
-        runs=len(ours),
-        baseline_failures=sum(r.failed for r in theirs),
-        baseline_runs=len(theirs),
-        latency_ratio=_ratio(cost, "latency"),
-        fit_time_ratio=_ratio(cost, "fit_time"),
-        max_latency_ratio=plan.limits["latency_ratio"],
-        max_fit_time_ratio=plan.limits["fit_time_ratio"],
-    )
+    guardrails = _guardrails(plan, ours, theirs, cost)
     seconds = [r.seconds for r in (*ours, *theirs) if r.seconds is not None]
     level, narrow_level = simultaneous(plan.error, number), equivalence_level(plan.error, number)
     finished = finished_pairs(ours, theirs)
@@ -207,26 +198,11 @@ def _candidate(
         guardrails=guardrails,
         seconds_per_pair=2 * fmean(seconds) if seconds else None,
     )
-    p, smallest = sign_flip_p(gains) if gains else (None, None)
     plain: dict[str, Any] = {
         "activation": arm.name,
         "pairs": len(gains),
         "failures": guardrails.failures,
-        "mean_difference": verdict.interval.mean,
-        "interval": [verdict.interval.low, verdict.interval.high],
-        "interval_level": level,
-        "equivalence_interval": [verdict.narrow.low, verdict.narrow.high],
-        "equivalence_level": verdict.narrow.level,
-        "standard_error": verdict.interval.standard_error,
-        "df": verdict.interval.df,
-        "method": verdict.interval.method,
-        "test_train_ratio": ratio,
-        "p_value": p,
-        "p_value_smallest": smallest,
-        "p_value_can_decide": smallest is not None and smallest * number <= plan.error,
-        "p_value_holm": None,
-        "probability_of_superiority": probability_of_superiority(gains),
-        "effect_size": effect_size(gains),
+        **_statistics(plan, gains, verdict, level, ratio),
         "guardrails": {
             "latency_ratio": guardrails.latency_ratio,
             "fit_time_ratio": guardrails.fit_time_ratio,
@@ -250,13 +226,47 @@ def _candidate(
         "limited_by_rows": limited is not None
         and limited[0].method in {verdict.interval.method, verdict.narrow.method},
     }
-    if plan.metric in CLEARER:
-        clearer = CLEARER[plan.metric]
-        plain["clearer"] = {
-            "metric": clearer,
-            **_summary(list(differences(plan, ours, theirs, clearer).values()), level, ratio),
-        }
+    if clearer := CLEARER.get(plan.metric):
+        found = list(differences(plan, ours, theirs, clearer).values())
+        plain["clearer"] = {"metric": clearer, **_summary(found, level, ratio)}
     return plain
+
+
+def _guardrails(plan: Plan, ours: Sequence[Result], theirs: Sequence[Result], cost: dict[str, Any]) -> Guardrails:
+    return Guardrails(
+        failures=sum(r.failed for r in ours),
+        runs=len(ours),
+        baseline_failures=sum(r.failed for r in theirs),
+        baseline_runs=len(theirs),
+        latency_ratio=_ratio(cost, "latency"),
+        fit_time_ratio=_ratio(cost, "fit_time"),
+        max_latency_ratio=plan.limits["latency_ratio"],
+        max_fit_time_ratio=plan.limits["fit_time_ratio"],
+    )
+
+
+def _statistics(
+    plan: Plan, gains: Sequence[float], verdict: Verdict, level: float, ratio: float | None
+) -> dict[str, Any]:
+    """The difference, its intervals and its chance."""
+    p, smallest = sign_flip_p(gains) if gains else (None, None)
+    return {
+        "mean_difference": verdict.interval.mean,
+        "interval": [verdict.interval.low, verdict.interval.high],
+        "interval_level": level,
+        "equivalence_interval": [verdict.narrow.low, verdict.narrow.high],
+        "equivalence_level": verdict.narrow.level,
+        "standard_error": verdict.interval.standard_error,
+        "df": verdict.interval.df,
+        "method": verdict.interval.method,
+        "test_train_ratio": ratio,
+        "p_value": p,
+        "p_value_smallest": smallest,
+        "p_value_can_decide": smallest is not None and smallest * len(plan.candidates) <= plan.error,
+        "p_value_holm": None,
+        "probability_of_superiority": probability_of_superiority(gains),
+        "effect_size": effect_size(gains),
+    }
 
 
 def _largest(pairs: Sequence[tuple[Result, Result]], metric: str) -> float:

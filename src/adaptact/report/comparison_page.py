@@ -35,6 +35,18 @@ def page(
         backtest: blocks of a back-test.
         words: of the command that makes the comparison and this report.
     """
+    blocks = [
+        *_verdicts(report, say),
+        *_seen(report, say, pictures),
+        *_worth(report, say, pictures),
+        *backtest,
+        *_details(plan, report, say, commands(plan, words, report_words)),
+    ]
+    return Document(sentence(report, say), blocks)
+
+
+def _verdicts(report: Report, say: Say) -> list[Block]:
+    """What came out, by which rule, on which data."""
     blocks: list[Block] = [Paragraph(line) for line in to_be_found(report["positive"], say)]
     blocks.append(Bullets([reason(candidate, report, say) for candidate in report["candidates"]]))
     blocks += [Note(text) for text in cautions(report, say)]
@@ -60,7 +72,16 @@ def page(
     if report["references"]:
         each = [f"{r['name']} {mean_sd(r['score'])}" for r in report["references"]]
         blocks.append(Paragraph(say("p_references", list=say("comma").join(each))))
-    blocks += [Heading(say("h_differences")), *_picture("differences", pictures, say), Table(per_pair(report, say))]
+    return blocks
+
+
+def _seen(report: Report, say: Say, pictures: Sequence[str]) -> list[Block]:
+    """Pair by pair, training, controls, disturbed inputs."""
+    blocks: list[Block] = [
+        Heading(say("h_differences")),
+        *_picture("differences", pictures, say),
+        Table(per_pair(report, say)),
+    ]
     if "learning_curves" in pictures:
         blocks += [Heading(say("h_curves")), *_picture("learning_curves", pictures, say)]
     blocks += [Heading(say("h_stability")), Table([stability(arm, say) for arm in report["arms"]])]
@@ -71,6 +92,12 @@ def page(
         blocks += [Heading(say("h_controls")), Table(rows, say("p_controls", level=level))]
     if any(found["rows"] for found in report["robustness"]):
         blocks += [Heading(say("h_robustness")), *_picture("robustness", pictures, say), *robustness(report, say)]
+    return blocks
+
+
+def _worth(report: Report, say: Say, pictures: Sequence[str]) -> list[Block]:
+    """What the activations learned, what they cost, and what that is worth."""
+    blocks: list[Block] = []
     if learned := [row for arm in report["arms"] for row in layers(arm, say)]:
         blocks += [Heading(say("h_learned")), Table(learned, say("p_learned"))]
         for name in ("learned", "over_time", "curves"):
@@ -82,20 +109,23 @@ def page(
             blocks += [Table(rows, say(f"cost_{way or 'eager_'}"))] if all(rows) else []
     if report["value"]:
         blocks += [Heading(say("h_value")), *money(report, say)]
-    blocks += backtest
-    blocks += [
+    return blocks
+
+
+def _details(plan: Plan, report: Report, say: Say, lines: Sequence[str]) -> list[Block]:
+    """All metrics, the statistics, and how to make it again."""
+    return [
         Heading(say("h_metrics")),
         Table([metrics(arm, plan.metric, say) for arm in report["arms"]]),
         Heading(say("h_statistics")),
         Table([statistics(c, say) for c in report["candidates"]]),
         Heading(say("h_reproduce")),
         Paragraph(say("p_reproduce")),
-        Code("\n".join(commands(plan, words, report_words))),
+        Code("\n".join(lines)),
         Paragraph(made_with(report, say)),
         Heading(say("h_glossary")),
         Bullets(say("glossary").split(" | ")),
     ]
-    return Document(sentence(report, say), blocks)
 
 
 def _picture(name: str, pictures: Sequence[str], say: Say) -> list[Block]:

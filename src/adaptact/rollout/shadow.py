@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict
 from typing import Any
 
@@ -74,54 +75,62 @@ def compare(
     }
     if outcomes is None:
         return found
-    at = outcomes.known
-    mine = None if groups is None else groups[at]
+    mine = None if groups is None else groups[outcomes.known]
     found["groups"] = None if mine is None else len(np.unique(mine))
+    found |= _differences(runs, answers, chosen, outcomes, mine, options, metric)
+    if runs[0].task == "classification":
+        found["decided"] = _decided([choice[outcomes.known] == outcomes.y for choice in chosen])
+    return found
 
-    def taken(name: str) -> RowDifference:
-        return difference(
-            name,
-            outcomes.y,
-            answers[0][at],
-            answers[1][at],
-            of_arrays=metric_of_arrays(name, runs[0].record.positive_number),
-            error=options.error,
-            groups=mine,
-        )
 
+def _differences(
+    runs: list[TableRun],
+    answers: list[np.ndarray],
+    chosen: list[np.ndarray],
+    outcomes: Outcomes,
+    groups: np.ndarray | None,
+    options: Shadow,
+    metric: str,
+) -> dict[str, Any]:
+    """The difference that decides, its verdict, and those in other metrics."""
+    record, at = runs[0].record, outcomes.known
+
+    def taken(name: str, both: list[np.ndarray], positive: int = 1) -> RowDifference:
+        of_arrays = metric_of_arrays(name, positive)
+        return difference(name, outcomes.y, *both, of_arrays=of_arrays, error=options.error, groups=groups)
+
+    known = [each[at] for each in answers]
     try:
-        main = taken(metric)
+        main = taken(metric, known, record.positive_number)
     except ValueError as error:
         raise DataError(f"input={options.input}: {error}") from None
+    others = []
+    for name in ALSO:
+        slow = name == "auroc" and len(runs[0].labels) > 2  # a bootstrap of an expensive metric, for a side figure
+        if name in record.metrics["test"] and name != metric and not slow:
+            with contextlib.suppress(ValueError):
+                others.append(plain(taken(name, known, record.positive_number)))
+    if any(run.record.decision is not None for run in runs):  # what is acted on, by each run's threshold
+        acted = [np.eye(len(runs[0].labels))[choice[at]] for choice in chosen]
+        others.append(plain(taken("accuracy", acted)) | {"metric": DECISIONS})
     margin = options.margin if options.margin is not None else default_margin(metric, main.baseline)
-    found |= {
+    return {
         "margin": margin,
         "verdict": judge(main.interval, main.narrow, margin, least=0.0),
         "difference": plain(main),
         "better": "higher" if metric in HIGHER else "lower",
+        "others": others,
     }
-    for name in ALSO:
-        slow = name == "auroc" and len(runs[0].labels) > 2  # a bootstrap of an expensive metric, for a side figure
-        if name in runs[0].record.metrics["test"] and name != metric and not slow:
-            try:
-                found["others"].append(plain(taken(name)))
-            except ValueError:
-                continue
-    if any(run.record.decision is not None for run in runs):  # what is acted on, by each run's threshold
-        acted = [np.eye(len(runs[0].labels))[choice[at]] for choice in chosen]
-        one = difference(
-            "accuracy", outcomes.y, *acted, of_arrays=metric_of_arrays("accuracy"), error=options.error, groups=mine
-        )
-        found["others"].append(plain(one) | {"metric": DECISIONS})
-    if runs[0].task == "classification":
-        right = [choice[at] == outcomes.y for choice in chosen]
-        found["decided"] = {
-            "both": int((right[0] & right[1]).sum()),
-            "baseline_only": int((right[0] & ~right[1]).sum()),
-            "candidate_only": int((right[1] & ~right[0]).sum()),
-            "neither": int((~right[0] & ~right[1]).sum()),
-        }
-    return found
+
+
+def _decided(right: list[np.ndarray]) -> dict[str, int]:
+    """Rows on which both, one or none of the runs decided rightly."""
+    return {
+        "both": int((right[0] & right[1]).sum()),
+        "baseline_only": int((right[0] & ~right[1]).sum()),
+        "candidate_only": int((right[1] & ~right[0]).sum()),
+        "neither": int((~right[0] & ~right[1]).sum()),
+    }
 
 
 def plain(found: RowDifference) -> dict[str, Any]:
