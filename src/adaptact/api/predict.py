@@ -10,7 +10,7 @@ from adaptact.errors import ConfigError, UserError
 from adaptact.export.options import Predict
 
 if TYPE_CHECKING:
-    from adaptact.export.predict import Tally
+    from adaptact.data.tally import Tally
     from adaptact.export.predict_images import Pictured
 
 

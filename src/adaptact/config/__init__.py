@@ -46,7 +46,6 @@ from adaptact.config.data import (
     Sample,
     Table,
     Text,
-    gives,
 )
 from adaptact.config.model import (
     CNN,
@@ -136,7 +135,6 @@ __all__ = [
     "describe",
     "field_types",
     "from_dict",
-    "gives",
     "options_of",
     "starts_from_options",
     "to_dict",
