@@ -189,12 +189,12 @@ def test_the_range_of_an_option_is_the_range_that_its_constructor_takes(kind: st
 
 
 @pytest.mark.parametrize(
-    ("cls", "name", "known"),
-    [(config.SGBlend, "approximate", AF.APPROXIMATIONS), (config.ABU, "mode", AF.ABU_MODES)],
+    ("kind", "name", "known"),
+    [("sgblend", "approximate", AF.APPROXIMATIONS), ("abu", "mode", AF.ABU_MODES)],
     ids=["sgblend.approximate", "abu.mode"],
 )
-def test_the_choices_of_an_option_are_those_of_the_code(cls: type, name: str, known: Any) -> None:
-    assert set(typing.get_args(typing.get_type_hints(cls)[name])) == set(known)
+def test_the_choices_of_an_option_are_those_of_the_code(kind: str, name: str, known: Any) -> None:
+    assert set(typing.get_args(typing.get_type_hints(config.ACTIVATIONS[kind])[name])) == set(known)
 
 
 @per_model

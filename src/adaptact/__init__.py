@@ -14,57 +14,40 @@ of your own, ``adaptact.callbacks.ActivationMonitor`` logs what they learn.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from adaptact.activations.options import LEARNING
+
 if TYPE_CHECKING:
-    from adaptact.activations import (
-        ABU,
-        PELU,
-        Blend,
-        NonlinearityEnhanced,
-        Scaled,
-        SGBlend,
-        SGBlendAuthors,
-        SSwish,
-        Swish,
-    )
+    from adaptact.activations.cpu.kernels import compile_kernels
+    from adaptact.api.compare import Comparison, compare
+    from adaptact.api.predict import Predictions, predict
     from adaptact.api.train import train
+    from adaptact.records import Record
     from adaptact.surgery import Replacement, named_activations, param_groups, replace_activations, survey
 
 __version__ = "0.1.0"
 
-_SURGERY = {"Replacement", "named_activations", "param_groups", "replace_activations", "survey"}
-_API = {"train": "adaptact.api.train"}
-__all__ = [
-    "ABU",
-    "PELU",
-    "Blend",
-    "NonlinearityEnhanced",
-    "Replacement",
-    "SGBlend",
-    "SGBlendAuthors",
-    "SSwish",
-    "Scaled",
-    "Swish",
-    "named_activations",
-    "param_groups",
-    "replace_activations",
-    "survey",
-    "train",
-]
+_HOMES = {
+    "Comparison": "api.compare",
+    "Predictions": "api.predict",
+    "Record": "records",
+    "Replacement": "surgery",
+    "compare": "api.compare",
+    "compile_kernels": "activations.cpu.kernels",
+    "named_activations": "surgery",
+    "param_groups": "surgery",
+    "predict": "api.predict",
+    "replace_activations": "surgery",
+    "survey": "surgery",
+    "train": "api.train",
+}
+__all__ = [*_HOMES, *LEARNING]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:
     """Import torch only when one of its users is asked for: a job answers a wrong word without that wait."""
     if name not in __all__:
         raise AttributeError(f"module 'adaptact' has no attribute {name!r}")
-    if name in _API:
-        return getattr(importlib.import_module(_API[name]), name)
-    if name in _SURGERY:
-        from adaptact import surgery
-
-        return getattr(surgery, name)
-    from adaptact import activations
-
-    return getattr(activations, name)
+    return getattr(importlib.import_module(f"adaptact.{_HOMES.get(name, 'activations')}"), name)
 
 
 def __dir__() -> list[str]:

@@ -197,19 +197,24 @@ def _merged(plain: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def compose_arms(activations: Sequence[str], rest: Sequence[str]) -> dict[str, config.Config]:
+def compose_arms(
+    activations: Sequence[str], rest: Sequence[str], changes: Mapping[str, Any] | None = None
+) -> dict[str, config.Config]:
     """A checked configuration per activation.
+
+    Args:
+        changes: as of :func:`compose`.
 
     Raises:
         ConfigError: with the problems of all arms, each once.
     """
-    typed = {word.lstrip("+").partition("=")[0] for word in rest}
+    typed = {*(word.lstrip("+").partition("=")[0] for word in rest), *(changes or {})}
     words = [*rest, *(word for key, word in OF_ARMS.items() if key not in typed)]
     found: dict[str, config.Config] = {}
     problems: list[str] = []
     for activation in dict.fromkeys(activations):
         try:
-            found[activation] = compose([*words, f"activation={activation}"])
+            found[activation] = compose([*words, f"activation={activation}"], changes)
             found[activation].references = False  # once per split, not once per run
         except ConfigError as error:
             problems += [problem for problem in error.problems if problem not in problems]

@@ -18,7 +18,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from adaptact.activations import Blend, SGBlend
+from adaptact.activations.blend import Blend
+from adaptact.activations.sgblend import SGBlend
 from adaptact.sites import (
     FUNCTIONS,
     MARK,

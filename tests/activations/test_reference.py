@@ -25,7 +25,7 @@ from adaptact.activations import (
     create,
 )
 from adaptact.activations import functional as AF
-from adaptact.activations.adaptive import AdaptiveActivation
+from adaptact.activations.base import AdaptiveActivation
 
 Row = dict[str, Any]
 Params = dict[str, float]

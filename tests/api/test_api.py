@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import adaptact
-from adaptact import records
+from adaptact import files, records
 from adaptact.api import inputs
 from adaptact.api.inputs import configuration, keep_frame
 from adaptact.errors import ConfigError, DataError
@@ -89,3 +89,54 @@ def test_a_wrong_option_is_answered_as_on_the_command_line() -> None:
         adaptact.train("wine", trainer={"max_epoch": 3})
     with pytest.raises(ConfigError, match="Did you mean 'sgblend'"):
         adaptact.train("wine", activation="sgblnd")
+
+
+def test_compare_returns_typed_results_and_continues(frame: pd.DataFrame, tmp_path: Path) -> None:
+    def compare() -> adaptact.Comparison:
+        return adaptact.compare(
+            frame,
+            target="解約",
+            activations=["gelu", "sgblend"],
+            seeds=2,
+            output_dir=tmp_path / "comparisons",
+            compare={"workers": 1, "cost": [], "margin": 0.1},
+            **{key: value for key, value in SMALL.items() if key not in {"logger", "references"}},
+        )
+
+    found = compare()
+    assert list(found.verdicts) == ["sgblend"]
+    assert found.verdicts["sgblend"] in {"adopt", "equivalent", "reject", "undecided"}
+    assert found.report == files.read_json(found.folder / "report.json")
+    assert found.report["margin"] == 0.1
+    table = found.to_frame()
+    assert table.loc["sgblend", "difference"] == found.report["candidates"][0]["mean_difference"]
+    assert "解約" in found.page.read_text(encoding="utf-8")
+    written = sorted((path, path.stat().st_mtime_ns) for path in found.folder.glob("*/seed*/result.json"))
+    assert len(written) == 4
+    again = compare()
+    assert again.folder == found.folder
+    assert sorted((path, path.stat().st_mtime_ns) for path in found.folder.glob("*/seed*/result.json")) == written
+
+
+def test_compare_refuses_what_the_command_line_refuses() -> None:
+    with pytest.raises(ConfigError, match="one seed says nothing"):
+        adaptact.compare("wine", activations=["gelu", "sgblend"], seeds=1)
+    with pytest.raises(ConfigError, match="Did you mean 'margin'"):
+        adaptact.compare("wine", activations=["gelu", "sgblend"], compare={"margn": 1})
+
+
+def test_predict_scores_a_frame_and_keeps_a_file_where_one_is_named(frame: pd.DataFrame, tmp_path: Path) -> None:
+    record = adaptact.train(frame, target="解約", output_dir=tmp_path / "runs", **SMALL)
+    assert record.folder is not None
+    new = frame.drop(columns="解約").assign(extra=1)
+    found = adaptact.predict(record.folder, new)
+    assert len(found.to_frame()) == len(new)
+    assert found.path is None
+    assert any("'extra'" in note for note in found.notes)
+    kept = adaptact.predict(record.folder, new, output=tmp_path / "scored.csv")
+    assert kept.path == tmp_path / "scored.csv"
+    assert list(kept.to_frame()["prediction"]) == list(found.to_frame()["prediction"])
+
+
+def test_every_public_name_can_be_imported() -> None:
+    assert all(getattr(adaptact, name) is not None for name in adaptact.__all__)

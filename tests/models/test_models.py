@@ -191,7 +191,8 @@ def settings_of(model: config.Model, activation: config.Activation) -> config.Co
 def test_the_activation_does_not_change_the_start_weights() -> None:
     """Arms of a comparison share a seed, and with it every weight that is not the activation's own."""
     relu = build_network(settings_of(config.CNN(name="cnn"), config.Activation("relu", "relu")), (1, 8, 8), 10)
-    blend = build_network(settings_of(config.CNN(name="cnn"), config.SGBlend("sgblend", "sgblend")), (1, 8, 8), 10)
+    activation = config.ACTIVATIONS["sgblend"]("sgblend", "sgblend")
+    blend = build_network(settings_of(config.CNN(name="cnn"), activation), (1, 8, 8), 10)
     shared = dict(blend.named_parameters())
     assert count(blend, SGBlend) == 3
     for path, parameter in relu.named_parameters():

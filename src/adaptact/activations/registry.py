@@ -1,34 +1,37 @@
-"""Activations by name. A fresh instance per call; unknown names are answered with the known ones."""
+"""Activations by name. A fresh instance per call; unknown names are answered with the known ones.
+
+Every module of this package is imported at the first look-up: a new file with a ``@register`` is found by itself.
+"""
 
 from __future__ import annotations
 
 import difflib
+import importlib
+import inspect
+import pkgutil
+import sys
 from collections.abc import Callable
-from typing import Any
+from functools import cache
+from types import ModuleType
+from typing import Any, TypeVar
 
 from torch import nn
 
-from adaptact.activations import modules
+from adaptact.activations.options import ACTIVATIONS as OPTIONS
 
-ACTIVATIONS: dict[str, Callable[..., nn.Module]] = {
-    "identity": nn.Identity,
-    "relu": nn.ReLU,
-    "leaky_relu": nn.LeakyReLU,
-    "prelu": nn.PReLU,
-    "elu": nn.ELU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "mish": nn.Mish,
-    "pelu": modules.PELU,
-    "swish": modules.Swish,
-    "sswish": modules.SSwish,
-    "sgblend": modules.SGBlend,
-    "sgblend_authors": modules.SGBlendAuthors,
-    "abu": modules.ABU,
-    "nonlinearity_enhanced": modules.NonlinearityEnhanced,
-    "scaled": modules.Scaled,
-    "blend": modules.Blend,
-}
+PACKAGE = __name__.rpartition(".")[0]
+Make = TypeVar("Make", bound=Callable[..., nn.Module])
+_registered: dict[str, Callable[..., nn.Module]] = {}
+
+
+def register(name: str) -> Callable[[Make], Make]:
+    """Make a class known as the activation ``name``."""
+
+    def add(make: Make) -> Make:
+        _registered[name] = make
+        return make
+
+    return add
 
 
 def create(name: str, **options: Any) -> nn.Module:
@@ -40,8 +43,40 @@ def create(name: str, **options: Any) -> nn.Module:
     >>> create("elu", alpha=0.5)
     ELU(alpha=0.5)
     """
-    if name not in ACTIVATIONS:
-        near = difflib.get_close_matches(name, ACTIVATIONS, n=1)
+    known = activations()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"unknown activation {name!r}.{hint} Known: {', '.join(ACTIVATIONS)}")
-    return ACTIVATIONS[name](**options)
+        raise ValueError(f"unknown activation {name!r}.{hint} Known: {', '.join(known)}")
+    return known[name](**options)
+
+
+def to_module(base: str | nn.Module) -> nn.Module:
+    """A module as it is, or a new activation of that name."""
+    return base if isinstance(base, nn.Module) else create(base)
+
+
+@cache
+def activations() -> dict[str, Callable[..., nn.Module]]:
+    """All registered activations by name, in the order of their options."""
+    for found in pkgutil.iter_modules(sys.modules[PACKAGE].__path__, f"{PACKAGE}."):
+        importlib.import_module(found.name)
+    return {name: _registered[name] for name in ("identity", *OPTIONS) if name in _registered}
+
+
+@cache
+def functions() -> dict[str, Any]:
+    """Public functions, constants and types of the modules that define activations, and of their helpers."""
+    homes = {make.__module__ for make in activations().values() if make.__module__.startswith(PACKAGE)}
+    found: dict[str, Any] = {}
+    for home in sorted({*homes, f"{PACKAGE}.tensors"}):
+        module = sys.modules[home]
+        found |= {name: value for name, value in vars(module).items() if _is_public(module, name, value)}
+    return found
+
+
+def _is_public(module: ModuleType, name: str, value: Any) -> bool:
+    if hasattr(module, "__all__"):
+        return name in module.__all__
+    own = inspect.isfunction(value) and value.__module__ == module.__name__
+    return not name.startswith("_") and (own or name.isupper())

@@ -3,28 +3,116 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adaptact import launcher, records, terminal
+from adaptact.api.inputs import as_words, configuration, plain
 from adaptact.comparison.earlier_looks import earlier_looks
 from adaptact.comparison.folder import ending, folder_of
 from adaptact.comparison.load_data import load
-from adaptact.comparison.options import Comparison
+from adaptact.comparison.options import Comparison as Options
 from adaptact.comparison.plan import settle
+from adaptact.config.words import checked
 from adaptact.errors import UserError
 from adaptact.folders import refuse_links
 from adaptact.interrupts import continues
 from adaptact.locks import locked
+from adaptact.schema import Checker
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def carry_out(options: Comparison, rest: Sequence[str], words: Sequence[str]) -> tuple[Path, dict[str, Any]]:
+@dataclass(frozen=True)
+class Comparison:
+    """The result of a comparison.
+
+    Args:
+        folder: plan, runs and reports.
+        report: the content of ``report.json``; docs/compare.md explains its keys.
+    """
+
+    folder: Path
+    report: dict[str, Any]
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """Per candidate "adopt", "equivalent", "reject" or "undecided"."""
+        return {candidate["activation"]: candidate["verdict"] for candidate in self.report["candidates"]}
+
+    @property
+    def page(self) -> Path:
+        """The report for people, one HTML file."""
+        return self.folder / "report.html"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Tabulate the candidates: verdict, mean difference to the baseline with its interval, pairs, reason."""
+        import pandas as pd
+
+        rows = [
+            {
+                "activation": found["activation"],
+                "verdict": found["verdict"],
+                "difference": found["mean_difference"],
+                "low": found["interval"][0],
+                "high": found["interval"][1],
+                "pairs": found["pairs"],
+                "reason": found["reason"],
+            }
+            for found in self.report["candidates"]
+        ]
+        return pd.DataFrame(rows).set_index("activation")
+
+
+def compare(
+    data: pd.DataFrame | str | Path | None = None,
+    /,
+    *,
+    target: str | None = None,
+    activations: Sequence[str] = (),
+    seeds: int | Sequence[int] = 8,
+    **options: Any,
+) -> Comparison:
+    """Compare activations over paired seeds, as ``adaptact compare`` does; the same call continues.
+
+    Args:
+        data: a data frame, the path of a table or of a folder of pictures, or the name of a data set.
+        target: name of the column to predict.
+        activations: the arms; the first is the baseline.
+        seeds: how many, or which.
+        options: ``name``, ``compare={"margin": 0.01}``, ``value={...}``, ``report={"language": "ja"}`` and all that
+            goes to each run, as in :func:`adaptact.train`.
+
+    Raises:
+        ConfigError, DataError, UserError: before anything is trained.
+
+    >>> import adaptact
+    >>> found = adaptact.compare("wine", activations=["gelu", "sgblend"], seeds=2)  # doctest: +SKIP
+    >>> found.verdicts  # doctest: +SKIP
+    {'sgblend': 'undecided'}
+    """
+    own = {each.name for each in fields(Options)}
+    numbers = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    raw: dict[str, Any] = {"seeds": numbers} | ({"activations": list(activations)} if activations else {})
+    raw |= {key: plain(value) for key, value in options.items() if key in own}
+    checker = Checker({}, own)
+    asked = checked(checker.build(Options, raw), checker.problems)
+    rest, changes = configuration(data, target, {key: value for key, value in options.items() if key not in own})
+    return Comparison(*carry_out(asked, rest, [*as_words(raw), *rest, *as_words(changes)], changes))
+
+
+def carry_out(
+    options: Options, rest: Sequence[str], words: Sequence[str], changes: Mapping[str, Any] | None = None
+) -> tuple[Path, dict[str, Any]]:
     """Train, measure and report what is not there yet.
 
     Args:
         rest: the words that go to each run.
         words: all words of the command; the report shows them.
+        changes: options of each run as nested values, which win over the words.
 
     Returns:
         The folder of the comparison and the content of its ``report.json``.
@@ -33,7 +121,7 @@ def carry_out(options: Comparison, rest: Sequence[str], words: Sequence[str]) ->
         ConfigError, DataError, UserError: whatever is wrong with the settings of any arm, with the data, or with what
             the folder holds; nothing is trained then.
     """
-    settings = launcher.compose_arms(options.activations, rest)
+    settings = launcher.compose_arms(options.activations, rest, changes)
     first = next(iter(settings.values()))
     with terminal.console(stderr=True).status("loading torch and the data"):
         prepared, fixed_test = load(first, options)

@@ -33,7 +33,7 @@ def configuration(
     >>> configuration("wine", None, {"activation": "pelu", "trainer": {"max_epochs": 3}, "seed": 1})
     (['data=wine', 'activation=pelu'], {'trainer': {'max_epochs': 3}, 'seed': 1})
     """
-    given = {name: _plain(value) for name, value in options.items()}
+    given = {name: plain(value) for name, value in options.items()}
     own = given.pop("data", {})
     if not isinstance(own, dict):
         raise ConfigError(["data: give the options of the data as a dictionary, as in data={'drop': ['id']}"])
@@ -71,8 +71,8 @@ def _source(data: pd.DataFrame | str | Path | None, options: Mapping[str, Any]) 
     return {"name": name, key: str(Path(data).absolute())}
 
 
-def keep_frame(frame: pd.DataFrame) -> Path:
-    """Write a data frame as Parquet into ``runs/frames``, named by its content, and return the path.
+def keep_frame(frame: pd.DataFrame, folder: Path | None = None) -> Path:
+    """Write a data frame as Parquet into ``runs/frames``, or another folder, named by its content; return the path.
 
     The same frame is the same file, so that a comparison of it can be continued. An index with a name, or of another
     type than whole numbers, becomes a column.
@@ -95,7 +95,7 @@ def keep_frame(frame: pd.DataFrame) -> Path:
     except Exception as error:  # of pyarrow: whatever a column holds that it cannot
         raise DataError(f"the data frame cannot be kept ({error}): give each column cells of one type") from error
     content = buffer.getvalue()
-    folder = records.project_root() / FRAMES
+    folder = folder or records.project_root() / FRAMES
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"frame-{hashlib.sha256(content).hexdigest()[:16]}.parquet"
     if not path.is_file():
@@ -103,12 +103,31 @@ def keep_frame(frame: pd.DataFrame) -> Path:
     return path
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A value as the configuration knows it: paths as text, tuples as lists, numbers of NumPy as Python's."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     if isinstance(value, Path):
         return str(value)
     return value.item() if hasattr(value, "item") and getattr(value, "shape", None) == () else value
+
+
+def as_words(options: Mapping[str, Any]) -> list[str]:
+    """Return nested options as one would type them, for a report that says how it was made.
+
+    >>> as_words({"seeds": [0, 1], "trainer": {"max_epochs": 3}, "name": None})
+    ['seeds=[0,1]', 'trainer.max_epochs=3', 'name=null']
+    """
+    words = []
+    for key, value in options.items():
+        if isinstance(value, Mapping) and value:
+            words += [f"{key}.{word}" for word in as_words(value)]
+        elif isinstance(value, list):
+            words.append(f"{key}=[{','.join(map(str, value))}]")
+        else:
+            words.append(
+                f"{key}={'null' if value is None else str(value).lower() if isinstance(value, bool) else value}"
+            )
+    return words

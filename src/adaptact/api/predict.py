@@ -2,16 +2,66 @@
 
 from __future__ import annotations
 
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adaptact import terminal
+from adaptact.api.inputs import keep_frame
 from adaptact.errors import ConfigError, UserError
 from adaptact.export.options import Predict
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from adaptact.data.tally import Tally
     from adaptact.export.predict_images import Pictured
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Scored rows.
+
+    Args:
+        notes: what was odd about the rows, in words.
+        path: the file that was written; None where none was asked for.
+    """
+
+    frame: pd.DataFrame
+    notes: list[str]
+    path: Path | None
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row per input row: identifier, prediction, probabilities or value, decision."""
+        return self.frame
+
+
+def predict(
+    run: str | Path, data: pd.DataFrame | str | Path, /, *, output: str | Path | None = None, trust: str | None = None
+) -> Predictions:
+    """Score rows or pictures with a trained run, as ``adaptact predict`` does.
+
+    Args:
+        run: folder of the run (``record.folder``).
+        data: a data frame, a file of rows, or for a run on pictures a folder of them.
+        output: a file to write, .csv or .parquet; None keeps no file.
+        trust: package whose code the run's configuration may import.
+
+    Raises:
+        ConfigError, DataError, UserError: a run, data or an output that cannot be used.
+
+    >>> import adaptact
+    >>> adaptact.predict("runs/train/...", "new.csv").to_frame()  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    with tempfile.TemporaryDirectory() as own:
+        source = data if isinstance(data, (str, Path)) else keep_frame(data, Path(own))
+        target = Path(output) if output is not None else Path(own) / "scored.parquet"
+        written, tally = carry_out(Predict(run=str(run), input=str(source), output=str(target), trust=trust))
+        read = pd.read_csv if written.suffix.lower() == ".csv" else pd.read_parquet
+        return Predictions(read(written), tally.warnings(), None if output is None else written)
 
 
 def carry_out(options: Predict) -> tuple[Path, Tally | Pictured]:

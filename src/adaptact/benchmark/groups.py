@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from adaptact import config, data
-from adaptact.activations import ACTIVATIONS
+from adaptact.activations import create
 from adaptact.benchmark.loops import bare, lightning_alone, watched
 from adaptact.benchmark.measuring import Figure, compared
 from adaptact.benchmark.options import Benchmark
@@ -42,7 +42,7 @@ def kernels(options: Benchmark, device: str, threads: int) -> Iterator[Figure]:
             x = torch.randn(size, 1024, device=device, dtype=dtype, requires_grad=True)
             g = torch.randn_like(x)
             named = {name: activation(name) for name in (BASELINE, "silu", *COMPILED)}
-            named |= {f"{name} per channel": ACTIVATIONS[name](channels=1024, channel_dim=-1) for name in PER_CHANNEL}
+            named |= {f"{name} per channel": create(name, channels=1024, channel_dim=-1) for name in PER_CHANNEL}
             modules = {name: module.to(device) for name, module in named.items()}
             case = f"{size} x 1024 {str(dtype).removeprefix('torch.')}"
             for what, call in (("forward", answer), ("forward + backward", forward_backward)):
@@ -99,7 +99,7 @@ def step(options: Benchmark, device: str, threads: int) -> Iterator[Figure]:
 
 def every_activation() -> list[str]:
     """All that a configuration can name."""
-    return sorted(set(ACTIVATIONS) & set(config.GROUPS["activation"][1]))
+    return sorted(set(config.ACTIVATIONS) - {"native", "custom"})
 
 
 def shipped(model: str) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def compared(
 
 
 def _prepared(call: Callable[[], Any], threads: int) -> tuple[Timer, int]:
-    """A timer, and how many calls make a measurement; a kernel's eight calls before it is compiled come first."""
+    """A timer, and how many calls make a measurement; calls that warm up come first."""
     timer = Timer("call()", globals={"call": call}, num_threads=threads)
     timer.timeit(10 if timer.timeit(1).mean < AT_LEAST_S else 1)
     return timer, max(1, round(AT_LEAST_S / timer.timeit(1).mean))

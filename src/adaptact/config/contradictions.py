@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from adaptact.config.activation import CustomActivation
+from adaptact.activations.options import CustomActivation
 from adaptact.config.model import MODEL_READS, CustomModel
 from adaptact.config.settings import METRICS, Callbacks, Config
 from adaptact.errors import did_you_mean

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from adaptact.config.activation import ACTIVATIONS, Activation
+from adaptact.activations.options import ACTIVATIONS, Activation
 from adaptact.config.data import DATA, Data
 from adaptact.config.model import MODELS, Model
 from adaptact.errors import did_you_mean

@@ -2,20 +2,19 @@
 
 Operator by operator a large tensor goes through memory twenty times, and what lies between two operators costs the
 system's clearing of new pages. Here pieces of it go through all operators, and these write into the same few buffers,
-which stay in a cache. Nothing here can be differentiated: :mod:`adaptact.activations.functional` has the same formulas
-for whatever can, and for all that is not plain memory of a CPU.
-
-Every function gives None where it does not apply. ``scalars``: parameters of one shape that broadcast against x.
+which stay in a cache. Every function gives None where it does not apply. ``scalars``: parameters of one shape that
+broadcast against x. ``IMPLEMENTATIONS`` has what :mod:`adaptact.activations.implementations` chooses from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from adaptact.activations.cpu import kernels
+from adaptact.activations.tensors import inward
 
 LARGE = 2**18  # elements from which it pays
 PIECE = 2**17  # elements of a piece, per thread: docs/benchmarks.md has the choice
@@ -57,9 +56,9 @@ def sg_blend(x: Tensor, scalars: tuple[Tensor, Tensor, Tensor], approximate: str
 def sg_blend_backward(
     grad: Tensor, x: Tensor, scalars: tuple[Tensor, Tensor, Tensor], approximate: str, bounded: bool
 ) -> tuple[Tensor, ...] | None:
-    """Gradients of x, of alpha (as of ``weight``, the clamped one), beta and gamma."""
+    """Gradients of x, alpha, beta and gamma."""
     rows = _rows(x, *scalars)
-    if rows is None or approximate == "sigmoid" or not _fits(grad, x):
+    if rows is None or approximate == "sigmoid":
         return None
     alpha, beta, gamma = scalars
     weight = alpha.clamp(0.0, 1.0) if bounded else alpha
@@ -75,26 +74,30 @@ def sg_blend_backward(
         by_beta = _total(torch.mul(slope, wide, out=s), g, beta)  # the slope first: a huge input has none
         sums.append(torch.stack((by_alpha, by_beta, _sum(g, gamma))))
     by_alpha, by_beta, total = torch.stack(sums).sum(0)
-    return grad_x, by_alpha - gamma * total, weight * by_beta, -weight * total
+    by_weight = by_alpha - gamma * total
+    by_alpha = inward(by_weight, alpha, 0.0, 1.0) if bounded else by_weight
+    return grad_x, by_alpha, weight * by_beta, -weight * total
 
 
-def swish(x: Tensor, beta: Tensor, gamma: Tensor | None) -> Tensor | None:
-    rows = _rows(x, beta, beta if gamma is None else gamma)
+def swish(x: Tensor, scalars: tuple[Tensor, ...]) -> Tensor | None:
+    rows = _rows(x, *scalars)
     if rows is None:
         return None
+    beta, *offset = scalars
     y = torch.empty_like(x)
     for wide, _, into, _ in _pieces(x, None, y, rows, 0):
         torch.mul(beta, wide, out=into).sigmoid_().mul_(wide)
-        if gamma is not None:
+        for gamma in offset:
             into.sub_(gamma)
     return y
 
 
-def swish_backward(grad: Tensor, x: Tensor, beta: Tensor) -> tuple[Tensor, ...] | None:
-    """Gradients of x, beta and gamma."""
-    rows = _rows(x, beta)
-    if rows is None or not _fits(grad, x):
+def swish_backward(grad: Tensor, x: Tensor, scalars: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+    """Gradients of x, beta and, if it is there, gamma."""
+    rows = _rows(x, *scalars)
+    if rows is None:
         return None
+    beta = scalars[0]
     grad_x, sums = torch.empty_like(x), []
     for wide, g, into, (s, slope) in _pieces(x, grad, grad_x, rows, 2):
         torch.mul(beta, wide, out=s).sigmoid_()
@@ -103,10 +106,11 @@ def swish_backward(grad: Tensor, x: Tensor, beta: Tensor) -> tuple[Tensor, ...] 
         by_beta = _total(torch.mul(slope, wide, out=s), g, beta)
         sums.append(torch.stack((by_beta, _sum(g, beta))))
     by_beta, total = torch.stack(sums).sum(0)
-    return grad_x, by_beta, -total
+    return (grad_x, by_beta, -total)[: 1 + len(scalars)]
 
 
-def pair(x: Tensor, alpha: Tensor, first: str, second: str) -> Tensor | None:
+def pair(x: Tensor, scalars: tuple[Tensor], first: str, second: str) -> Tensor | None:
+    (alpha,) = scalars
     rows = _rows(x, alpha)
     if rows is None:
         return None
@@ -118,10 +122,13 @@ def pair(x: Tensor, alpha: Tensor, first: str, second: str) -> Tensor | None:
     return y
 
 
-def pair_backward(grad: Tensor, x: Tensor, alpha: Tensor, first: str, second: str) -> tuple[Tensor, Tensor] | None:
-    """Gradients of x and of the clamped alpha."""
+def pair_backward(
+    grad: Tensor, x: Tensor, scalars: tuple[Tensor], first: str, second: str
+) -> tuple[Tensor, Tensor] | None:
+    """Gradients of x and alpha."""
+    (alpha,) = scalars
     rows = _rows(x, alpha)
-    if rows is None or not _fits(grad, x):
+    if rows is None:
         return None
     weight = alpha.clamp(0.0, 1.0)
     grad_x, rest, sums = torch.empty_like(x), 1 - weight, []
@@ -130,12 +137,19 @@ def pair_backward(grad: Tensor, x: Tensor, alpha: Tensor, first: str, second: st
         into.mul_(rest).addcmul_(weight, SLOPES[first](g, wide, a))
         difference = FUNCTIONS[first](wide, out=a).sub_(FUNCTIONS[second](wide, out=b))
         sums.append(_total(difference, g, alpha))
-    return grad_x, torch.stack(sums).sum(0)
+    return grad_x, inward(torch.stack(sums).sum(0), alpha, 0.0, 1.0)
+
+
+IMPLEMENTATIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "sg_blend": (sg_blend, sg_blend_backward),
+    "swish": (swish, swish_backward),
+    "pair": (pair, pair_backward),
+}
 
 
 def _rows(x: Tensor, *scalars: Tensor) -> int | None:
     """Rows (of the first dimension) of a piece; None where a tensor goes another way."""
-    if not kernels.plain(x) or x.dim() < 2 or x.numel() < LARGE:  # in this order: an export has no sizes to ask for
+    if x.dim() < 2 or x.numel() < LARGE:
         return None
     first = scalars[0]
     for each in scalars:
@@ -146,10 +160,6 @@ def _rows(x: Tensor, *scalars: Tensor) -> int | None:
     if first.numel() > 1 and (first.dim() > x.dim() or (first.dim() == x.dim() and first.shape[0] > 1)):
         return None  # they differ by row
     return max(1, PIECE * torch.get_num_threads() * len(x) // x.numel())
-
-
-def _fits(grad: Tensor, x: Tensor) -> bool:
-    return not torch.is_grad_enabled() and kernels.plain(grad) and grad.dtype == x.dtype
 
 
 def _pieces(

@@ -1,4 +1,4 @@
-"""What all activations with learned scalars have in common."""
+"""The base of all activations with learned scalars."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adaptact.activations.functional import bounded
+from adaptact.activations.tensors import bounded
 
 
 @dataclass(frozen=True)
