@@ -78,8 +78,9 @@ def problems_of(options: Any) -> list[str]:
 
 
 def types_of(cls: type) -> dict[str, Any]:
-    """Field names of a dataclass and their resolved types."""
-    return typing.get_type_hints(cls)
+    """Field names of a dataclass and their resolved types; class variables are no fields."""
+    hints = typing.get_type_hints(cls)
+    return {name: hint for name, hint in hints.items() if typing.get_origin(hint) is not typing.ClassVar}
 
 
 class Checker:

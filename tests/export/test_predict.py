@@ -10,9 +10,8 @@ import pandas as pd
 import pytest
 
 from adaptact import config
-from adaptact.data.table import table
+from adaptact.data.table import scoring, table
 from adaptact.errors import ConfigError, DataError, UserError
-from adaptact.export import predict as predicting
 from adaptact.export.predict import neutralized, predict_file
 from adaptact.export.trained_run import TableRun
 from adaptact.jobs import predict as job
@@ -86,8 +85,8 @@ def test_rows_keep_their_order_and_their_identifiers(run: TableRun, tmp_path: Pa
 def test_chunks_change_nothing(run: TableRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     new = cases(100, seed=2)
     whole = score(run, new, tmp_path)
-    pieces = predicting.chunks
-    monkeypatch.setattr(predicting, "chunks", lambda *a, **k: pieces(*a, **{**k, "rows": 7}))
+    pieces = scoring.chunks
+    monkeypatch.setattr(scoring, "chunks", lambda *a, **k: pieces(*a, **{**k, "rows": 7}))
     pd.testing.assert_frame_equal(score(run, new, tmp_path, "again.csv"), whole)
     assert score(run, new, tmp_path, "again.parquet")["番号"].tolist() == new["番号"].tolist()
 

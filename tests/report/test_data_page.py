@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from adaptact import config
+from adaptact.data.findings import unusable
 from adaptact.data.table import checks, table
 from adaptact.report.data_page import page
 
@@ -42,6 +43,6 @@ def test_hostile_names_and_cells_stay_text(tmp_path: Path) -> None:
 
 def test_an_unusable_table_has_a_page_too() -> None:
     options = config.Table(name="table", path="a.csv", target="y")
-    text = page(checks.unusable(options, "the target 'y' has 1 value"))
+    text = page(unusable(options.path, options.target, "the target 'y' has 1 value"))
     assert "Not usable yet" in text
     assert "the target &#x27;y&#x27; has 1 value" in text

@@ -15,10 +15,11 @@ pytest.importorskip("tokenizers")
 
 from adaptact import config, data, launcher
 from adaptact.data import Prepared
+from adaptact.data.tally import Tally
 from adaptact.data.text import text
 from adaptact.data.text.tokens import joined
 from adaptact.errors import DataError
-from adaptact.export.predict import Tally, predict_file
+from adaptact.export.predict import predict_file
 from adaptact.export.trained_run import TableRun
 from adaptact.layouts import Tokens
 from adaptact.training.checkpoints import load_checkpoint

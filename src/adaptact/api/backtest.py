@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from adaptact import config, files, folders, launcher, terminal
-from adaptact.comparison.backtest_options import Backtest, table_of, with_costs
+from adaptact.comparison.backtest_options import Backtest
 from adaptact.comparison.folder import ending, threads_of
 from adaptact.comparison.options import Comparison
 from adaptact.comparison.plan import arms_of
@@ -34,8 +34,8 @@ def carry_out(options: Backtest, rest: Sequence[str], words: Sequence[str]) -> t
     settings = launcher.compose_arms(options.activations, rest)
     first = next(iter(settings.values()))
     for one in settings.values():
-        with_costs(one, options.value)
-    table_of(first)
+        one.data.with_default_costs(options.value.cost_fp, options.value.cost_fn)
+    first.data.windowed()
     with terminal.console(stderr=True).status("loading torch and the data"):
         from adaptact.comparison import backtest_windows, prepare
 

@@ -15,7 +15,7 @@ from adaptact.export.options import Predict
 if TYPE_CHECKING:
     import pandas as pd
 
-    from adaptact.export.predict import Tally
+    from adaptact.data.tally import Tally
     from adaptact.export.predict_images import Pictured
 
 

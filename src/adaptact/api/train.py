@@ -95,14 +95,13 @@ def load(settings: Config) -> tuple[Prepared, list[str]]:
     """Return the data, and what a person should know about a table, texts or pictures before the training."""
     from adaptact import data
 
-    readers = data.readers(settings.data)
-    if readers is None or settings.resume is not None:
-        return data.load(settings.data, settings.trust, resumed=settings.resume is not None), []
-    from adaptact.data.table.checks import INFO
+    if settings.resume is not None:
+        return data.load(settings.data, settings.trust, resumed=True), []
+    from adaptact.data.findings import INFO
     from adaptact.training.checks import check_target
 
-    reader, checker = readers
-    raw = reader.read_and_split(settings.data)
+    kind = data.kind_of(settings.data, settings.trust)
+    raw = kind.read()
     check_target(settings, raw)  # before the preparation and its imports
-    found = [f for f in checker.findings(raw, settings.data) if f.level != INFO]
-    return reader.prepare(raw, settings.data), [f"{finding.detail}: {finding.advice}" for finding in found]
+    found = [finding for finding in kind.findings(raw) if finding.level != INFO]
+    return kind.prepare(raw), [f"{finding.detail}: {finding.advice}" for finding in found]

@@ -32,15 +32,13 @@ def run_window(
     seen: list[Prepared] = []
 
     def read(options: config.Data, _: str | None) -> Prepared:
-        assert isinstance(options, config.Table)
-        seen.append(_windows(options, Scheme(**scheme)).prepared(origin))
+        seen.append(_windows(options.windowed(), Scheme(**scheme)).prepared(origin))
         return seen[0]
 
     def score(result: dict[str, Any]) -> None:
         if not seen or result["status"] == "interrupted":
             return
-        options = config.from_dict({**settings, "trust": trust}).data
-        assert isinstance(options, config.Table)
+        options = config.from_dict({**settings, "trust": trust}).data.windowed()
         outputs, threshold = constant_outputs(seen[0], options)
         if result["status"] == "finished":
             outputs, threshold = trained_outputs(target)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from adaptact import config, files, folders, records
+from adaptact import files, folders, records
 from adaptact.comparison.options import SET_BY_IT, unknown_metric
 from adaptact.comparison.plan import Arm, Run, code_version, digest
 from adaptact.comparison.results import Result, read_result
@@ -16,7 +16,7 @@ from adaptact.comparison.value import ErrorCosts
 from adaptact.config import decisive
 from adaptact.config.words import checked, read_section
 from adaptact.data.table.time_windows import Scheme
-from adaptact.errors import ConfigError, UserError
+from adaptact.errors import UserError
 from adaptact.schema import option
 from adaptact.shapes import Count
 
@@ -107,35 +107,6 @@ def read_words(words: list[str]) -> tuple[Backtest, list[str]]:
     """
     options, rest, problems = read_section(Backtest, words, SET_BY_IT)
     return checked(options, problems), rest
-
-
-def with_costs(settings: config.Config, value: AgeingCosts) -> None:
-    """Let the costs of errors choose the threshold of two classes, too, where no others are set for that."""
-    if isinstance(settings.data, config.Table) and settings.data.cost_fp is None:
-        settings.data.cost_fp, settings.data.cost_fn = value.cost_fp, value.cost_fn
-
-
-def table_of(settings: config.Config) -> config.Table:
-    """The data's options.
-
-    Raises:
-        ConfigError: data without a time column, or rows that something else picks.
-    """
-    data = settings.data
-    if not isinstance(data, config.Table):
-        raise ConfigError(
-            [f"data={data.name} has no time column: a back-test needs data=table data.path=... data.time=..."]
-        )
-    problems = [
-        f"data.{key} picks rows, and a back-test cuts its own windows: leave it out"
-        for key in ("val_path", "test_path", "folds")
-        if getattr(data, key) is not None
-    ]
-    if data.time is None:
-        problems.append("data.time is missing: the column that says when each row was, as in data.time=date")
-    if problems:
-        raise ConfigError(problems)
-    return data
 
 
 @dataclass(frozen=True)

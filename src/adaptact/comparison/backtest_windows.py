@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from adaptact.comparison.backtest_options import Backtest, table_of
+from adaptact.comparison.backtest_options import Backtest
 from adaptact.comparison.prepare import Settings, check_costs, checks
 from adaptact.data.table.time_windows import Windows, read_windows
 from adaptact.errors import ConfigError, DataError
@@ -19,7 +19,7 @@ def read(options: Backtest, settings: Settings) -> Windows:
     Raises:
         DataError, ConfigError: whatever is wrong with it, or does not go with it.
     """
-    windows = read_windows(table_of(next(iter(settings.values()))), options.scheme)
+    windows = read_windows(next(iter(settings.values())).data.windowed(), options.scheme)
     check_costs(options.value.cost_fn, windows.cells)
     for one in settings.values():
         check_target(one, windows.cells)

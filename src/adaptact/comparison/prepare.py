@@ -15,11 +15,12 @@ from adaptact.comparison.plan import Plan, arms_of, code_version
 from adaptact.comparison.tuning import changed, read_tuned
 from adaptact.comparison.worker_pool import cores
 from adaptact.data import Prepared
+from adaptact.data.costs import Target, costs_need_a_class
 from adaptact.data.positive import Positive
 from adaptact.errors import ConfigError
 from adaptact.training import hardware
 from adaptact.training.build import build_with_sites, learns
-from adaptact.training.checks import Target, check, costs_need_a_class, monitored_metric
+from adaptact.training.checks import check, monitored_metric
 
 RELATIVE = {"log_loss", "rmse", "mae", "r2"}
 Settings = Mapping[str, config.Config]  # of each activation

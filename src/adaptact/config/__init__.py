@@ -26,7 +26,6 @@ from adaptact.config.data import (
     Sample,
     Table,
     Text,
-    gives,
 )
 from adaptact.config.model import (
     CNN,
@@ -102,7 +101,6 @@ __all__ = [
     "describe",
     "field_types",
     "from_dict",
-    "gives",
     "options_of",
     "starts_from_options",
     "to_dict",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from adaptact.activations.options import CustomActivation
-from adaptact.config.data import CustomData, gives
 from adaptact.config.model import MODEL_READS, CustomModel
 from adaptact.config.settings import METRICS, Callbacks, Config
 from adaptact.errors import did_you_mean
@@ -29,7 +28,7 @@ def _devices(config: Config) -> list[str]:
 
 def _reading(config: Config) -> list[str]:
     """A network that cannot read what the data set has."""
-    given, read = gives(config.data), MODEL_READS.get(type(config.model))
+    given, read = config.data.gives, MODEL_READS.get(type(config.model))
     if given is None or read is None or given in read:
         return []
     better = {"rows": "mlp", "images": "cnn", "texts": "text_transformer"}[given]
@@ -45,8 +44,8 @@ def _third_party(config: Config) -> list[str]:
         named.append(("model.target", config.model.target, "build"))
     if isinstance(config.activation, CustomActivation):
         named.append(("activation.target", config.activation.target, "MyActivation"))
-    if isinstance(config.data, CustomData):
-        named.append(("data.target_class", config.data.target_class, "MyDataModule"))
+    if config.data.third_party is not None:
+        named.append((*config.data.third_party, "MyDataModule"))
     named += [(f"callbacks.{name}.target", given["target"], "MyCallback") for name, given in _targets(config.callbacks)]
     problems = []
     for key, target, example in named:

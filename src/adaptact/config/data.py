@@ -4,29 +4,84 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from adaptact.errors import did_you_mean
+from adaptact.errors import ConfigError, did_you_mean
 from adaptact.schema import option
 
+Gives = Literal["rows", "images", "texts"]
 TABLE_ROLES = ("drop", "numeric", "categorical", "date", "text")
 
 
 @dataclass
 class Data:
-    name: str = option("", "the data set")
+    """Options that all kinds of data have.
+
+    Args:
+        kind: import path of the module whose ``Kind`` reads this data: see :mod:`adaptact.data.kinds`.
+        gives: the inputs that the data has; None where nothing is known.
+    """
+
+    kind: ClassVar[str] = ""
+    gives: ClassVar[Gives | None] = None
+
+    name: str = option("", "the data set", decides="rows")
     batch_size: int = option(64, "rows per step", ge=1, le=10**9)
-    split_seed: int = option(0, "seed of the split into training, validation and test part", ge=0, le=2**32 - 1)
-    order_seed: int | None = option(None, "seed of the order of training rows; null: seed", ge=0, le=2**63 - 1)
-    val_size: float = option(0.2, "share of rows for validation", gt=0, lt=1)
-    resident: Literal["auto", "true", "false"] = option(
-        "auto", "keep all tensors on the device; auto: if they take less than a quarter of its free memory"
+    split_seed: int = option(
+        0, "seed of the split into training, validation and test part", ge=0, le=2**32 - 1, decides="rows"
     )
-    num_workers: int = option(2, "worker processes, only where the data is not resident", ge=0, le=1000)
+    order_seed: int | None = option(None, "seed of the order of training rows; null: seed", ge=0, le=2**63 - 1)
+    val_size: float = option(0.2, "share of rows for validation", gt=0, lt=1, decides="rows")
+    resident: Literal["auto", "true", "false"] = option(
+        "auto",
+        "keep all tensors on the device; auto: if they take less than a quarter of its free memory",
+        decides="nothing",
+    )
+    num_workers: int = option(
+        2, "worker processes, only where the data is not resident", ge=0, le=1000, decides="nothing"
+    )
     positive: str | None = option(
         None,
         "two classes: the label to be found; null: the sought one of a known pair, as NG of OK, else the rarer",
     )
+
+    @property
+    def third_party(self) -> tuple[str, str] | None:
+        """Key and dotted path of code that is imported to read the data; None where there is none."""
+        return None
+
+    @property
+    def augmentations(self) -> tuple[str, ...]:
+        """Ways in which training inputs are varied."""
+        return ()
+
+    @property
+    def decision(self) -> dict[str, Any]:
+        """Arguments of what chooses the decision threshold of two classes."""
+        return {}
+
+    @property
+    def costs_given(self) -> list[str]:
+        """Names of the costs that are set."""
+        return []
+
+    @property
+    def predicts(self) -> str:
+        """Name of what is predicted, for messages."""
+        return "class"
+
+    def with_default_costs(self, cost_fp: float | None, cost_fn: float | None) -> None:
+        """Take these costs of errors where none are set, if rows have a cost at all."""
+
+    def windowed(self) -> Table:
+        """Return the options of a table that a back-test can cut into windows of time.
+
+        Raises:
+            ConfigError: data without a time column, or rows that something else picks.
+        """
+        raise ConfigError(
+            [f"data={self.name} has no time column: a back-test needs data=table data.path=... data.time=..."]
+        )
 
     def problems(self) -> list[str]:
         """Describe each combination of options that contradicts itself."""
@@ -40,45 +95,77 @@ class Data:
 class NoData(Data):
     """For looking at networks, which then get inputs of a usual size."""
 
+    kind = "adaptact.data.no_data"
+
 
 @dataclass
 class Bundled(Data):
-    test_size: float = option(0.2, "share of rows for the test", gt=0, lt=1)
+    kind = "adaptact.data.bundled"
+    gives: ClassVar[Gives | None] = "rows"
+
+    test_size: float = option(0.2, "share of rows for the test", gt=0, lt=1, decides="rows")
+
+
+@dataclass
+class Digits(Bundled):
+    gives = "images"
 
 
 @dataclass
 class Idx(Data):
-    val_size: float = option(0.1, "share of the official training part for validation", gt=0, lt=1)
-    root: str | None = option(None, "folder with the four idx.gz files; null downloads them once into data/")
+    kind = "adaptact.data.idx"
+    gives = "images"
+
+    val_size: float = option(0.1, "share of the official training part for validation", gt=0, lt=1, decides="rows")
+    root: str | None = option(
+        None, "folder with the four idx.gz files; null downloads them once into data/", decides="rows"
+    )
 
 
 @dataclass
 class Rows(Data):
     """A file of one's own, a row per case, one column to predict: what tables and texts share."""
 
-    path: str = option("", "the table: CSV, TSV (also .gz), Excel or Parquet")
-    target: str = option("", "name of the column to predict")
-    val_path: str | None = option(None, "a table of its own for validation; null takes rows of data.path")
-    test_path: str | None = option(None, "a table of its own for the test; null takes rows of data.path")
-    separator: str = option("auto", "between cells: auto or one character, as in ; or \\t")
-    decimal: Literal["auto", ".", ","] = option("auto", "decimal mark; auto: by the cells of each column")
-    encoding: str = option("auto", "auto, utf-8, cp932 (Japanese Windows), cp1252 (western Windows) ...")
+    gives: ClassVar[Gives | None] = "rows"
+
+    path: str = option("", "the table: CSV, TSV (also .gz), Excel or Parquet", decides="rows")
+    target: str = option("", "name of the column to predict", decides="rows")
+    val_path: str | None = option(
+        None, "a table of its own for validation; null takes rows of data.path", decides="rows"
+    )
+    test_path: str | None = option(
+        None, "a table of its own for the test; null takes rows of data.path", decides="rows"
+    )
+    separator: str = option("auto", "between cells: auto or one character, as in ; or \\t", decides="rows")
+    decimal: Literal["auto", ".", ","] = option(
+        "auto", "decimal mark; auto: by the cells of each column", decides="rows"
+    )
+    encoding: str = option(
+        "auto", "auto, utf-8, cp932 (Japanese Windows), cp1252 (western Windows) ...", decides="rows"
+    )
     header: Literal["auto", "true", "false"] = option(
-        "auto", "whether the first line has names; false: columns are numbered from 0"
+        "auto", "whether the first line has names; false: columns are numbered from 0", decides="rows"
     )
-    sheet: str | None = option(None, "sheet of an Excel file; null: the first")
-    missing: list[str] = option([], "further marks of a missing value, as in [unknown]")
-    max_columns: int = option(20_000, "columns beyond which a file is refused", ge=1)
-    max_cell: int = option(1_000_000, "characters of one cell beyond which a file is refused", ge=1)
+    sheet: str | None = option(None, "sheet of an Excel file; null: the first", decides="rows")
+    missing: list[str] = option([], "further marks of a missing value, as in [unknown]", decides="rows")
+    max_columns: int = option(20_000, "columns beyond which a file is refused", ge=1, decides="rows")
+    max_cell: int = option(1_000_000, "characters of one cell beyond which a file is refused", ge=1, decides="rows")
     max_ratio: float = option(
-        100, "unpacked to packed size beyond which a file is refused, if it unpacks to more than 256 MB", ge=1
+        100,
+        "unpacked to packed size beyond which a file is refused, if it unpacks to more than 256 MB",
+        ge=1,
+        decides="rows",
     )
-    task: Literal["auto", "classification", "regression"] = option("auto", "auto: by the target's values")
-    test_size: float = option(0.2, "share of rows for the test", gt=0, lt=1)
-    group: str | None = option(None, "column whose values never stand in two parts, as customer or machine")
-    time: str | None = option(None, "column of dates or numbers: the latest rows are for the test")
-    folds: int | None = option(None, "k-fold: the test part is one of so many folds", ge=2, le=100_000)
-    fold: int = option(0, "which fold, from 0", ge=0)
+    task: Literal["auto", "classification", "regression"] = option(
+        "auto", "auto: by the target's values", decides="rows"
+    )
+    test_size: float = option(0.2, "share of rows for the test", gt=0, lt=1, decides="rows")
+    group: str | None = option(
+        None, "column whose values never stand in two parts, as customer or machine", decides="rows"
+    )
+    time: str | None = option(None, "column of dates or numbers: the latest rows are for the test", decides="rows")
+    folds: int | None = option(None, "k-fold: the test part is one of so many folds", ge=2, le=100_000, decides="rows")
+    fold: int = option(0, "which fold, from 0", ge=0, decides="rows")
     cost_fp: float | None = option(None, "two classes: cost of a false alarm; with cost_fn it sets the threshold", ge=0)
     cost_fn: float | None = option(None, "two classes: cost of a missed case", ge=0)
     threshold_metric: Literal["accuracy", "f1", "balanced_accuracy", "mcc"] = option(
@@ -89,6 +176,22 @@ class Rows(Data):
     def costs(self) -> tuple[float, float] | None:
         """Cost of a false alarm and of a missed case; None unless both are set."""
         return None if self.cost_fp is None or self.cost_fn is None else (self.cost_fp, self.cost_fn)
+
+    @property
+    def decision(self) -> dict[str, Any]:
+        return {"metric": self.threshold_metric, "costs": self.costs}
+
+    @property
+    def costs_given(self) -> list[str]:
+        return [key for key in ("cost_fp", "cost_fn") if getattr(self, key) is not None]
+
+    @property
+    def predicts(self) -> str:
+        return self.target
+
+    def with_default_costs(self, cost_fp: float | None, cost_fn: float | None) -> None:
+        if self.cost_fp is None:
+            self.cost_fp, self.cost_fn = cost_fp, cost_fn
 
     def problems(self) -> list[str]:
         found = super().problems()
@@ -115,14 +218,28 @@ class Rows(Data):
 
 @dataclass
 class Table(Rows):
-    drop: list[str] = option([], "columns to leave out")
-    numeric: list[str] = option([], "columns to treat as numbers")
-    categorical: list[str] = option([], "columns to treat as categories")
-    date: list[str] = option([], "columns to treat as dates: they become calendar parts")
-    text: list[str] = option([], "columns of free text; a table's network does not read them")
-    roles: str | None = option(None, "YAML file with lists numeric, categorical, date, text, drop")
+    kind = "adaptact.data.table.kind"
+
+    drop: list[str] = option([], "columns to leave out", decides="rows")
+    numeric: list[str] = option([], "columns to treat as numbers", decides="rows")
+    categorical: list[str] = option([], "columns to treat as categories", decides="rows")
+    date: list[str] = option([], "columns to treat as dates: they become calendar parts", decides="rows")
+    text: list[str] = option([], "columns of free text; a table's network does not read them", decides="rows")
+    roles: str | None = option(None, "YAML file with lists numeric, categorical, date, text, drop", decides="rows")
     scaling: Literal["standard", "quantile"] = option("quantile", "how numbers are scaled, fitted on the training part")
     max_categories: int = option(50, "rarer categories of a column share one slot beyond this many", ge=2)
+
+    def windowed(self) -> Table:
+        problems = [
+            f"data.{key} picks rows, and a back-test cuts its own windows: leave it out"
+            for key in ("val_path", "test_path", "folds")
+            if getattr(self, key) is not None
+        ]
+        if self.time is None:
+            problems.append("data.time is missing: the column that says when each row was, as in data.time=date")
+        if problems:
+            raise ConfigError(problems)
+        return self
 
     def problems(self) -> list[str]:
         return [
@@ -136,10 +253,15 @@ class Table(Rows):
 class Text(Rows):
     """A column of texts, or several that are joined; or a folder with a subfolder of .txt files per class."""
 
+    kind = "adaptact.data.text.kind"
+    gives = "texts"
+
     path: str = option(
-        "", "CSV, TSV (also .gz), Excel or Parquet; or a folder with a subfolder of .txt files per class"
+        "",
+        "CSV, TSV (also .gz), Excel or Parquet; or a folder with a subfolder of .txt files per class",
+        decides="rows",
     )
-    text: list[str] = option([], "column of the texts, or several that are joined, as in [title, body]")
+    text: list[str] = option([], "column of the texts, or several that are joined, as in [title, body]", decides="rows")
     vocabulary: int = option(4000, "tokens of the BPE tokenizer that is trained on the training part", ge=8, le=10**7)
     max_length: int | None = option(
         None, "tokens after which a text is cut; null: those of the longest training text, at most 256", ge=4
@@ -157,10 +279,10 @@ class Text(Rows):
 class Sample(Table):
     """The synthetic table that comes with the project."""
 
-    path: str = option("data/sample/machines.csv", "the table, relative to the project")
-    target: str = option("failure_within_30_days", "name of the column to predict")
-    group: str | None = option("machine.id", "column whose values never stand in two parts")
-    drop: list[str] = option(["repair cost"], "columns to leave out")
+    path: str = option("data/sample/machines.csv", "the table, relative to the project", decides="rows")
+    target: str = option("failure_within_30_days", "name of the column to predict", decides="rows")
+    group: str | None = option("machine.id", "column whose values never stand in two parts", decides="rows")
+    drop: list[str] = option(["repair cost"], "columns to leave out", decides="rows")
 
 
 AUGMENTATIONS = ("flip", "vertical_flip", "crop", "color")
@@ -168,27 +290,46 @@ AUGMENTATIONS = ("flip", "vertical_flip", "crop", "color")
 
 @dataclass
 class ImageFolder(Data):
+    kind = "adaptact.data.images.kind"
+    gives = "images"
+
     batch_size: int = option(32, "pictures per step", ge=1, le=10**9)
-    root: str = option("", "folder with one folder of pictures per class, or train, val, test above them")
+    root: str = option(
+        "", "folder with one folder of pictures per class, or train, val, test above them", decides="rows"
+    )
     image_size: list[int] | None = option(
-        None, "height and width, or one number for both; null: by the pictures' own, at most 64", ge=8, le=1024
+        None,
+        "height and width, or one number for both; null: by the pictures' own, at most 64",
+        ge=8,
+        le=1024,
+        decides="rows",
     )
-    fit: Literal["pad", "crop"] = option("pad", "pictures of another shape: grey margins, or cut at the edges")
-    channels: Literal["auto", "grey", "rgb"] = option("auto", "auto: grey where all pictures are")
-    labels: str | None = option(None, "table of paths and labels, instead of a folder per class")
-    image: str | None = option(None, "its column of paths; null: the one whose cells are files below data.root")
-    target: str | None = option(None, "its column of labels; null: the other one")
+    fit: Literal["pad", "crop"] = option(
+        "pad", "pictures of another shape: grey margins, or cut at the edges", decides="rows"
+    )
+    channels: Literal["auto", "grey", "rgb"] = option("auto", "auto: grey where all pictures are", decides="rows")
+    labels: str | None = option(None, "table of paths and labels, instead of a folder per class", decides="rows")
+    image: str | None = option(
+        None, "its column of paths; null: the one whose cells are files below data.root", decides="rows"
+    )
+    target: str | None = option(None, "its column of labels; null: the other one", decides="rows")
     group_pattern: str | None = option(
-        None, "regular expression on file names: pictures that agree in its first group never stand in two parts"
+        None,
+        "regular expression on file names: pictures that agree in its first group never stand in two parts",
+        decides="rows",
     )
-    max_bad_share: float = option(0.05, "share of unreadable pictures beyond which the data is refused", ge=0, le=1)
+    max_bad_share: float = option(
+        0.05, "share of unreadable pictures beyond which the data is refused", ge=0, le=1, decides="rows"
+    )
     augment: list[str] = option(
         ["auto"], "training pictures are varied: flip, vertical_flip, crop, color; auto: flip, crop, color; none"
     )
-    cache: str | None = option(None, "folder that keeps decoded pictures; null: data/cache of the project")
-    test_size: float = option(0.2, "share of pictures for the test", gt=0, lt=1)
-    folds: int | None = option(None, "k-fold: the test part is one of so many folds", ge=2, le=100_000)
-    fold: int = option(0, "which fold, from 0", ge=0)
+    cache: str | None = option(
+        None, "folder that keeps decoded pictures; null: data/cache of the project", decides="nothing"
+    )
+    test_size: float = option(0.2, "share of pictures for the test", gt=0, lt=1, decides="rows")
+    folds: int | None = option(None, "k-fold: the test part is one of so many folds", ge=2, le=100_000, decides="rows")
+    fold: int = option(0, "which fold, from 0", ge=0, decides="rows")
 
     @property
     def augmentations(self) -> tuple[str, ...]:
@@ -227,8 +368,16 @@ class ImageFolder(Data):
 
 @dataclass
 class CustomData(Data):
-    target_class: str = option("", "dotted path of a class or function; its package must be named by trust=")
+    kind = "adaptact.data.custom"
+
+    target_class: str = option(
+        "", "dotted path of a class or function; its package must be named by trust=", decides="rows"
+    )
     options: dict[str, Any] = field(default_factory=dict, metadata={"help": "all other keys: arguments of the target"})
+
+    @property
+    def third_party(self) -> tuple[str, str]:
+        return "data.target_class", self.target_class
 
 
 def _fold_problems(folds: int | None, fold: int) -> list[str]:
@@ -240,7 +389,7 @@ def _fold_problems(folds: int | None, fold: int) -> list[str]:
 
 
 DATA: dict[str, type[Data]] = {
-    "digits": Bundled,
+    "digits": Digits,
     "breast_cancer": Bundled,
     "wine": Bundled,
     "diabetes": Bundled,
@@ -253,12 +402,3 @@ DATA: dict[str, type[Data]] = {
     "custom": CustomData,
     "none": NoData,
 }
-
-
-def gives(data: Data) -> str | None:
-    """What a data set has: rows, images or texts; None where nothing is known."""
-    if isinstance(data, (CustomData, NoData)):
-        return None
-    if isinstance(data, Text):
-        return "texts"
-    return "images" if isinstance(data, (Idx, ImageFolder)) or data.name == "digits" else "rows"

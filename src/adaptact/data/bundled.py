@@ -8,6 +8,7 @@ from sklearn import datasets
 from sklearn.preprocessing import StandardScaler
 
 from adaptact import config
+from adaptact.data.kinds import DataKind
 from adaptact.data.positive import choose
 from adaptact.data.prepared import (
     Part,
@@ -27,6 +28,13 @@ LOADERS = {
     "wine": datasets.load_wine,
     "diabetes": datasets.load_diabetes,
 }
+
+
+class Kind(DataKind[config.Bundled]):
+    """See :class:`DataKind`."""
+
+    def read(self) -> Prepared:
+        return load(self.options)
 
 
 def load(options: config.Bundled) -> Prepared:

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import inspect
 import random
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-import lightning as L
 import numpy as np
-import torch
 
 from adaptact import config
+from adaptact.data.kinds import DataKind, same_test
 from adaptact.data.positive import choose
 from adaptact.data.prepared import PARTS, Part, Prepared, SourceRows, Task, classes, fingerprint, standardize, values
 from adaptact.errors import DataError
 from adaptact.trust import import_trusted
 
+if TYPE_CHECKING:
+    import lightning as L
+
 Pair = tuple[np.ndarray, np.ndarray]
 OURS = ("batch_size", "split_seed", "val_size")  # given to the user's code where it takes arguments of these names
+
+
+class Kind(DataKind[config.CustomData]):
+    """See :class:`DataKind`."""
+
+    def read(self) -> Prepared:
+        return load(self.options, self.trust)
+
+    def shares_test(self, seeds: Sequence[Prepared]) -> bool:
+        return same_test(seeds)
 
 
 def load(options: config.CustomData, trust: str | None) -> Prepared:
@@ -27,7 +40,10 @@ def load(options: config.CustomData, trust: str | None) -> Prepared:
         ConfigError: code that the user does not trust, or that is not there.
         DataError: code that fails, or arrays that cannot be trained on.
     """
-    target = import_trusted(options.target_class, trust)
+    target = import_trusted(options.target_class, trust)  # says what is missing before slow imports
+    import lightning as L
+    import torch
+
     where = f"data.target_class={options.target_class}"
     random.seed(options.split_seed)  # a split or an order that the code draws is the same every time
     np.random.seed(options.split_seed % 2**32)
@@ -71,6 +87,8 @@ def _arrays(pair: Any) -> Pair:
 
 
 def _prepare(given: Any, arrays: dict[str, Pair], options: config.CustomData) -> Prepared:
+    import torch
+
     for part, (x, y) in arrays.items():
         _check_part(part, x, y, arrays["train"][0].shape[1:])
     targets = {part: y for part, (_, y) in arrays.items()}

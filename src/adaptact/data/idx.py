@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 
 from adaptact import config
 from adaptact.data.download import fetch, sha256
+from adaptact.data.kinds import DataKind
 from adaptact.data.positive import choose
 from adaptact.data.prepared import Part, Prepared, SourceRows, classes, fingerprint, split_rows
 from adaptact.errors import DataError
@@ -56,6 +58,16 @@ LABELS = {
         "Ankle boot",
     ],
 }
+
+
+class Kind(DataKind[config.Idx]):
+    """See :class:`DataKind`."""
+
+    def read(self) -> Prepared:
+        return load(self.options)
+
+    def shares_test(self, seeds: Sequence[Prepared]) -> bool:
+        return True
 
 
 def load(options: config.Idx) -> Prepared:

@@ -127,7 +127,7 @@ class DataModule(L.LightningDataModule):
         self.parts = data.parts
         self.lengths = {name: lengths_of(part.x, data.layout) for name, part in data.parts.items()}
         self.resident = options.resident != "false"
-        self.augmentations = options.augmentations if isinstance(options, config.ImageFolder) else ()
+        self.augmentations = options.augmentations
 
     def setup(self, stage: str) -> None:
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")

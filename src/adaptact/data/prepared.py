@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
+from adaptact import config
 from adaptact.data.positive import Positive
 from adaptact.errors import DataError
 from adaptact.layouts import Layout
 
 if TYPE_CHECKING:  # torch is imported late: a wrong file is answered without that wait
+    import pandas as pd
     from torch import Tensor
+
+    from adaptact.data.table.profile import Watched
+    from adaptact.data.table.reading import Format
+    from adaptact.data.table.roles import Roles
+    from adaptact.data.tally import Tally
 
 Task = Literal["classification", "regression"]
 PARTS = ("train", "val", "test")
@@ -65,6 +72,42 @@ class Preparation(Protocol):
     """What turned raw rows into tensors; kept with the run, so that new rows can be treated alike."""
 
     def save(self, folder: Path) -> None: ...
+
+
+class RowPreparation(Preparation, Protocol):
+    """A preparation of rows that files have, so that a file can be scored.
+
+    Args:
+        watched: columns with the profile of their training rows, against which later rows are held.
+        time_column: the one of them that says when a row was.
+        needed: names of the columns without which a file cannot be scored.
+    """
+
+    target: str
+    labels: list[str]
+    task: str
+    center: float
+    scale: float
+    form: Format
+
+    @property
+    def roles(self) -> Roles: ...
+    @property
+    def needed(self) -> list[str]: ...
+    @property
+    def layout(self) -> Layout: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def watched(self) -> list[Watched]: ...
+    @property
+    def time_column(self) -> Watched | None: ...
+    def transform(self, frame: pd.DataFrame) -> Tensor: ...
+    def chunks(self, source: str, options: config.Rows, key: str) -> Iterator[pd.DataFrame]:
+        """Read a file, or what else has such rows, in pieces."""
+
+    def look_at(self, frame: pd.DataFrame, source: str, tally: Tally) -> None:
+        """Note what is odd about rows that are to be scored."""
 
 
 @dataclass(frozen=True)

@@ -71,9 +71,7 @@ def as_input(x: Tensor, run: TrainedRun) -> Tensor:
 def _test_rows(run: TrainedRun) -> tuple[Tensor, str]:
     """Inputs of the test part, and the fingerprint of the data."""
     if isinstance(run, TableRun):
-        readers = data.readers(run.settings.data)
-        assert readers is not None
-        raw = readers[0].read_and_split(run.settings.data)
+        raw = data.kind_of(run.settings.data).read()
         return run.preparation.transform(raw.frames["test"]), raw.fingerprint  # as the run prepares, not as anew
     prepared = data.load(run.settings.data, run.settings.trust)
     return prepared.parts["test"].x, prepared.fingerprint

@@ -2,57 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from adaptact import config, files
-from adaptact.data.table.profile import psi, unseen
-from adaptact.data.table.reading import CHUNK_ROWS, chunks, numbers
-from adaptact.data.table.roles import Column, dates
-from adaptact.data.text.text import unlabelled
-from adaptact.data.text.tokens import TextPreparation, joined
+from adaptact import files
+from adaptact.data.table.scoring import note_drift
+from adaptact.data.tally import Tally
 from adaptact.errors import DataError, did_you_mean
 from adaptact.export.trained_run import TableRun
 
-PSI_LARGE = 0.25
-MOST_UNREADABLE = 0.5  # of the cells of a chunk: beyond, a column has another type than in training
-DRIFT_ROWS = 50_000
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-@dataclass
-class Tally:
-    """What was odd about the rows that were scored."""
-
-    rows: int = 0
-    extra: list[str] = field(default_factory=list)
-    unseen: dict[str, Counter[str]] = field(default_factory=dict)
-    unreadable: Counter[str] = field(default_factory=Counter)
-    drift: dict[str, float] = field(default_factory=dict)
-    texts: Counter[str] = field(default_factory=Counter)
-
-    def warnings(self) -> list[str]:
-        lines = []
-        if self.extra:
-            names = ", ".join(repr(name) for name in self.extra[:10]) + (" ..." if len(self.extra) > 10 else "")
-            lines.append(f"{len(self.extra)} columns that the run does not use were ignored: {names}")
-        for name, counts in self.unseen.items():
-            most, _ = counts.most_common(1)[0]
-            lines.append(
-                f"column {name!r}: {sum(counts.values())} cells have a category that training had not, such as {most!r}"
-            )
-        for name, count in self.unreadable.items():
-            lines.append(f"column {name!r}: {count} cells cannot be read and count as missing")
-        lines += [f"{count:,} texts {what}" for what, count in self.texts.items() if count]
-        for name, value in sorted(self.drift.items(), key=lambda item: -item[1]):
-            lines.append(f"column {name!r} has drifted from the training data (PSI {value:.2f}): check the source")
-        return lines
 
 
 def predict_file(
@@ -84,17 +48,10 @@ def read_rows(run: TableRun, source: str, key: str = "input") -> Iterator[pd.Dat
     Raises:
         DataError: an unreadable file, a column that is missing.
     """
-    preparation = run.preparation
-    assert isinstance(run.settings.data, config.Rows)
-    header: Literal["auto", "false"] = "auto" if preparation.form.header else "false"
+    header: Literal["auto", "false"] = "auto" if run.preparation.form.header else "false"
     # how this file is written is detected anew; only what the columns mean is fixed
-    options = replace(run.settings.data, path=source, header=header, encoding="auto", separator="auto")
-    known = {column.name for column in preparation.roles.columns}
-    if isinstance(preparation, TextPreparation) and Path(source).is_dir():
-        pieces = unlabelled(source, preparation.columns[0], CHUNK_ROWS)
-    else:
-        pieces = chunks(source, options, known, key=key)
-    for number, (frame, _) in enumerate(pieces):
+    options = replace(run.options, path=source, header=header, encoding="auto", separator="auto")
+    for number, frame in enumerate(run.preparation.chunks(source, options, key)):
         if not number:
             check_names(frame, run, f"{key}={source}")
         yield frame
@@ -102,31 +59,17 @@ def read_rows(run: TableRun, source: str, key: str = "input") -> Iterator[pd.Dat
 
 def _scored(run: TableRun, source: str, tally: Tally, on_rows: Callable[[int], object]) -> Iterator[pd.DataFrame]:
     preparation = run.preparation
-    kept: list[pd.DataFrame] = []
     for frame in read_rows(run, source):
         if not tally.rows:
             wanted = {*(column.name for column in preparation.roles.columns), preparation.target}
             tally.extra = [name for name in frame.columns if name not in wanted]
-        if isinstance(preparation, TextPreparation):
-            _look_at_texts(frame, preparation, tally)
-        else:
-            for name in preparation.roles.used:
-                _look_at(frame[name], preparation.roles[name], preparation.profile[name], source, tally)
-            if sum(map(len, kept)) < DRIFT_ROWS:
-                kept.append(frame[preparation.roles.used])
+        preparation.look_at(frame, source, tally)
         first = tally.rows
         tally.rows += len(frame)
         if len(frame):
             yield scored(run, frame, first)
         on_rows(tally.rows)
-    if isinstance(preparation, TextPreparation):
-        return
-    look = pd.concat(kept, ignore_index=True)
-    for name in preparation.roles.used:
-        value = psi(preparation.profile[name], look[name], preparation.roles[name])
-        slack = 20 * (1 / max(1, len(look)) + 1 / max(1, preparation.profile[name]["rows"]))  # few rows scatter
-        if value is not None and value > PSI_LARGE + slack and name != preparation.time:
-            tally.drift[name] = value
+    note_drift(preparation.watched, tally)
 
 
 def check_names(frame: pd.DataFrame, run: TableRun, where: str) -> None:
@@ -138,33 +81,6 @@ def check_names(frame: pd.DataFrame, run: TableRun, where: str) -> None:
             f"{where} has no column {missing[0]!r}{others}, which the run was trained on. "
             f"{did_you_mean(missing[0], frame.columns)}"
         )
-
-
-def _look_at(cells: pd.Series, column: Column, known: dict[str, Any], source: str, tally: Tally) -> None:
-    if column.role == "categorical":
-        if new := unseen(known, cells):
-            tally.unseen.setdefault(column.name, Counter()).update(new)
-        return
-    values = dates(cells, column.format or "") if column.role == "date" else numbers(cells, column.decimal)
-    bad = values.isna() & cells.notna()
-    if not bad.any():
-        return
-    if bad.sum() > MOST_UNREADABLE * cells.notna().sum():
-        kind = "dates" if column.role == "date" else "numbers"
-        raise DataError(
-            f"input={source}: column {column.name!r} held {kind} in training, but here it holds {cells[bad].iloc[0]!r}"
-        )
-    tally.unreadable[column.name] += int(bad.sum())
-
-
-def _look_at_texts(frame: pd.DataFrame, preparation: TextPreparation, tally: Tally) -> None:
-    texts = joined(frame, preparation.columns)
-    tokens, cut = preparation.encode(texts)
-    tally.texts[f"are longer than {preparation.max_length} tokens and were cut"] += int(cut.sum())
-    tally.texts["are empty"] += sum(not text.strip() for text in texts)
-    tally.texts["have letters or words that the tokenizer does not know"] += int(
-        (tokens == preparation.unknown).any(axis=1).sum()
-    )
 
 
 def scored(run: TableRun, frame: pd.DataFrame, first: int = 0) -> pd.DataFrame:

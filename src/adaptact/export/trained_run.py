@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from adaptact import config, records
-from adaptact.data.table.preparation import TablePreparation
+from adaptact.data import kind_of
+from adaptact.data.prepared import RowPreparation
 from adaptact.data.text.padding import outputs_of
-from adaptact.data.text.tokens import TextPreparation
 from adaptact.errors import ConfigError, UserError
 from adaptact.training.checkpoints import fitted_network
 from adaptact.training.input_spec import Interface
@@ -54,7 +54,12 @@ class TrainedRun:
 class TableRun(TrainedRun):
     """A run on a table or on texts in one, with its preparation: it scores raw rows."""
 
-    preparation: TablePreparation | TextPreparation
+    preparation: RowPreparation
+
+    @property
+    def options(self) -> config.Rows:
+        """The options of the data: runs of this kind have rows."""
+        return cast("config.Rows", self.settings.data)
 
     @classmethod
     def load(cls, folder: Path, trust: str | None = None) -> TableRun:
@@ -87,9 +92,8 @@ def load_run(folder: Path, trust: str | None = None) -> TrainedRun:
     settings = load_settings(folder, trust)
     make: Any = TrainedRun
     more: dict[str, Any] = {}
-    if isinstance(settings.data, config.Rows):
-        kind = TextPreparation if isinstance(settings.data, config.Text) else TablePreparation
-        preparation = kind.load(folder / "preparation")
+    preparation = kind_of(settings.data).row_preparation(folder / "preparation")
+    if preparation is not None:
         if preparation.task != record.data["task"] or list(preparation.labels) != list(record.data.get("labels") or []):
             raise UserError(f"{folder / 'preparation'} and {folder / 'result.json'} have different tasks or labels")
         n_outputs = len(preparation.labels) if preparation.task == "classification" else 1

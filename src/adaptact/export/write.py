@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from adaptact import config, files
+from adaptact import files
 from adaptact.activations import learned_values
-from adaptact.data.images.preparation import ImagePreparation
-from adaptact.data.text.tokens import TextPreparation
+from adaptact.data import kind_of
+from adaptact.data.text.padding import trimmed
 from adaptact.errors import UserError
 from adaptact.export.check_rows import Rows
 from adaptact.export.latency import latency
-from adaptact.export.preparation_json import recipe, text_recipe
-from adaptact.export.trained_run import TableRun, TrainedRun
-from adaptact.layouts import Columns, Pixels, Tokens
+from adaptact.export.trained_run import TrainedRun
+from adaptact.layouts import PLAIN
 from adaptact.onnx_export import BATCH, require_onnx, session, to_onnx, traced
 from adaptact.surgery import named_activations
 
@@ -157,25 +156,18 @@ def _write(run: TrainedRun, rows: Rows, folder: Path, formats: list[str]) -> Exp
 
 def made_up(run: TrainedRun, dtype: torch.dtype) -> Tensor:
     """Three rows that are nobody's: an exported program carries its example along."""
-    layout = run.interface.layout
-    fill = layout.unknown if isinstance(layout, Tokens) else 0
-    return torch.full((3, *run.interface.input_shape), fill, dtype=dtype)
+    return (run.interface.layout or PLAIN).example((3, *run.interface.input_shape)).to(dtype)
 
 
 def description(run: TrainedRun) -> dict[str, Any]:
     """What a consumer must know, as it stands in the file's metadata: texts, or values that become JSON."""
-    layout = run.interface.layout
-    name = {Columns: "features", Pixels: "pixels", Tokens: "tokens"}.get(type(layout), "features")
-    given: dict[str, Any] = {"name": name, "shape": list(run.interface.input_shape), "dimensions": list(BATCH)}
-    if isinstance(layout, Pixels):
-        given["means"] = "pixels from 0 to 255; the model standardises them by itself"
-    elif isinstance(layout, Tokens):
-        given["means"] = f"token numbers below {layout.vocabulary}, filled up with {layout.pad} on the right"
-        given["dimensions"].append("length")
-    elif isinstance(layout, Columns):
-        given["means"] = "a row as preparation says: numbers, flags, codes"
-    else:
-        given["means"] = f"numbers as the data set {run.record.data['name']!r} gives them, already scaled"
+    layout = run.interface.layout or PLAIN
+    given = {
+        "name": layout.input_name,
+        "shape": list(run.interface.input_shape),
+        "dimensions": [*BATCH, *layout.free_dimensions],
+        "means": layout.meaning(run.record.data["name"]),
+    }
     about: dict[str, Any] = {
         "adaptact_version": metadata.version("adaptact"),
         "task": run.task,
@@ -189,12 +181,8 @@ def description(run: TrainedRun) -> dict[str, Any]:
         about["decision"] = {key: run.record.decision[key] for key in ("positive", "threshold")}
     if run.task == "regression":
         about["target"] = {"center": run.interface.center, "scale": run.interface.scale}
-    if isinstance(run, TableRun):
-        prepared = run.preparation
-        about["preparation"] = text_recipe(prepared) if isinstance(prepared, TextPreparation) else recipe(prepared)
-    elif isinstance(run.settings.data, config.ImageFolder):
-        about["preparation"] = asdict(ImagePreparation.load(run.folder / "preparation"))
-    return about
+    recipe = kind_of(run.settings.data).recipe(run.folder / "preparation")
+    return about if recipe is None else {**about, "preparation": recipe}
 
 
 def activation_values(network: nn.Module) -> dict[str, dict[str, Any]]:
@@ -217,7 +205,7 @@ def _checked(run: TrainedRun, rows: Rows, answer: Answer, format: str) -> dict[s
     largest = 0.0
     for size, n_rows in {**FEW, BATCH_ROWS: len(rows.x)}.items():
         for batch in rows.x[:n_rows].split(size):
-            batch = _without_padding(batch, run) if size < BATCH_ROWS else batch
+            batch = trimmed(batch, run.interface.layout) if size < BATCH_ROWS else batch
             largest = np.maximum(largest, _difference(answer(batch), run.answers(batch)) / unit)  # keeps a NaN
     if not largest <= LARGEST_DIFFERENCE:
         raise UserError(
@@ -238,15 +226,6 @@ def _per(run: TrainedRun) -> str:
 
 def _difference(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(one.astype(np.float64) - other).max(initial=0.0))
-
-
-def _without_padding(batch: Tensor, run: TrainedRun) -> Tensor:
-    """Texts as short as the longest of them: a length of their own."""
-    layout = run.interface.layout
-    if not isinstance(layout, Tokens):
-        return batch
-    used = (batch != layout.pad).any(dim=0).nonzero()
-    return batch[:, : int(used.max()) + 1] if len(used) else batch[:, :1]
 
 
 def _json(value: Any) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
-from adaptact import config, files, folders, records, terminal
-from adaptact.errors import ConfigError, DataError, UserError
+from adaptact import config, terminal
+from adaptact.errors import UserError
 from adaptact.launcher import Outcome
 
 
@@ -20,66 +19,10 @@ def run(settings: config.Config) -> None:
         ConfigError: data that is neither a table, texts nor a folder of pictures.
         UserError: data that cannot be used; its report is written all the same.
     """
-    options = settings.data
-    if isinstance(options, config.ImageFolder):
-        finish(settings, options.root or str(options.labels), *images(options))
-        return
-    if not isinstance(options, config.Rows):
-        raise ConfigError(
-            [
-                f"check-data looks at tables, texts and folders of pictures, and data={options.name} is none of these: "
-                "use data=table data.path=..., data=text data.path=... or data=image_folder data.root=..."
-            ]
-        )
-    with terminal.console(stderr=True).status("looking at the data"):
-        from adaptact import data
-        from adaptact.data.table import checks, table
-        from adaptact.report import data_page
-        from adaptact.training.checks import two_classes
+    from adaptact.api.check_data import carry_out
 
-        found = data.readers(options)
-        assert found is not None
-        reader, checker = found
-        if not Path(options.path).exists() or (Path(options.path).is_dir() and isinstance(options, config.Table)):
-            table.read(options.path, options)  # says what is wrong with the path; there is nothing to report on
-        try:
-            raw = reader.read_and_split(options)
-            two_classes(options, raw)
-            report = checker.report(raw, options)
-        except DataError as error:
-            report = checks.unusable(options, str(error))
-    finish(settings, options.path, report, data_page.page(files.finite(report)), table.name_of(options.path))
-
-
-def images(options: config.ImageFolder) -> tuple[dict[str, Any], str, str]:
-    """Report, page and name of a folder of pictures.
-
-    Raises:
-        DataError: no such folder; there is nothing to report on.
-    """
-    with terminal.console(stderr=True).status("looking at the pictures"):
-        from adaptact.data.images import checks, folder
-        from adaptact.report import image_data_page
-
-        where = options.root or str(Path(str(options.labels)).parent)
-        if not Path(where).is_dir():
-            folder.discover(options)  # says what is wrong with the path
-        samples: dict[str, Any] = {}
-        try:
-            raw = folder.read_and_split(options)
-            report, samples = checks.report(raw, options), checks.samples(raw)
-        except DataError as error:
-            report = checks.unusable(options, str(error))
-        return report, image_data_page.page(files.finite(report), samples), folder.name_of(options)
-
-
-def finish(settings: config.Config, path: str, report: dict[str, Any], page: str, name: str) -> None:
-    """Write both files and say what was found."""
-    beside = (records.project_root() / settings.output_dir).parent / "check-data"
-    folder = folders.new_folder(beside, folders.safe_name(name))
-    with files.together(folder) as draft:
-        files.write_json(draft / "data_report.json", report)
-        files.write_text(draft / "data_report.html", page)
+    checked, page = carry_out(settings)
+    report = checked.report
     console = terminal.console()
     if report.get("positive"):
         console.print(escape(report["positive"]["line"]))
@@ -90,10 +33,10 @@ def finish(settings: config.Config, path: str, report: dict[str, Any], page: str
     for finding in report["findings"]:
         console.print(escape(f"[{finding['level']}] {finding['detail']}: {finding['advice']}"))
     console.print(f"verdict: {report['verdict']}")
-    print(folder / "data_report.html", flush=True)
+    print(page, flush=True)
     if report["verdict"] == "unusable":
-        reasons = [f["detail"] for f in report["findings"] if f["level"] == "severe"]
-        raise UserError(f"{path} cannot be used as it is: {'; '.join(reasons)}")
+        reasons = [finding["detail"] for finding in report["findings"] if finding["level"] == "severe"]
+        raise UserError(f"{checked.path} cannot be used as it is: {'; '.join(reasons)}")
 
 
 def after_sweep(outcomes: list[Outcome]) -> None:

@@ -24,11 +24,11 @@ def run(settings: config.Config) -> None:
         from adaptact import data
         from adaptact.training.inspection import inspect, usual_inputs
 
-        if isinstance(settings.data, config.NoData):
-            shape, n_outputs, layout = usual_inputs(settings.model)
-        else:
+        if data.kind_of(settings.data).has_rows:
             prepared = data.load(settings.data, settings.trust)
             shape, n_outputs, layout = prepared.input_shape, prepared.n_outputs, prepared.layout
+        else:
+            shape, n_outputs, layout = usual_inputs(settings.model)
         found = inspect(settings, shape, n_outputs, layout)
     console = terminal.console(width=140)
     before, after, learning = found.parameters

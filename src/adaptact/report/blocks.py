@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -18,9 +19,14 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Note:
-    """What must not be overlooked."""
+    """What must not be overlooked.
+
+    Args:
+        tone: "good" or "bad", where it is either.
+    """
 
     text: str
+    tone: Literal["", "good", "bad"] = ""
 
 
 @dataclass(frozen=True)
@@ -29,11 +35,34 @@ class Bullets:
 
 
 @dataclass(frozen=True)
-class Table:
-    """Rows as cells by column; the columns are those of all rows."""
+class Histogram:
+    """A small chart of counts in bins of equal width."""
 
-    rows: Sequence[dict[str, str]]
+    counts: Sequence[float]
     caption: str = ""
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Bars below each other: label, the number as text, and the share of a full bar."""
+
+    bars: Sequence[tuple[str, str, float]]
+
+
+Cell = str | Histogram | Shares
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows as cells by column; the columns are those of all rows.
+
+    Args:
+        numbers: columns that are set flush right.
+    """
+
+    rows: Sequence[Mapping[str, Cell]]
+    caption: str = ""
+    numbers: Sequence[str] = ()
 
     @property
     def columns(self) -> list[str]:
@@ -49,11 +78,19 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Gallery:
+    """PNG pictures side by side under a title."""
+
+    title: str
+    pictures: Sequence[bytes]
+
+
+@dataclass(frozen=True)
 class Code:
     text: str
 
 
-Block = Heading | Paragraph | Note | Bullets | Table | Picture | Code
+Block = Heading | Paragraph | Note | Bullets | Table | Picture | Gallery | Code
 
 
 @dataclass(frozen=True)
@@ -71,7 +108,7 @@ def to_markdown(document: Document) -> str:
                 parts.append(f"## {_inline(text)}")
             case Paragraph(text):
                 parts.append(_inline(text))
-            case Note(text):
+            case Note(text=text):
                 parts.append(f"> {_inline(text)}")
             case Bullets(items):
                 parts.append("\n".join(f"- {_inline(item)}" for item in items))
@@ -79,6 +116,8 @@ def to_markdown(document: Document) -> str:
                 parts.append("\n".join(_table(block)) + (f"\n\n{_inline(caption)}" if caption else ""))
             case Picture(name, meaning):
                 parts.append(f"![{_inline(meaning)}](figures/{name}.svg)")
+            case Gallery(title, pictures):
+                parts.append(f"{_inline(title)}: {len(pictures)} pictures")
             case Code(text):
                 parts.append("\n".join(f"    {line}" for line in text.splitlines()))
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -92,7 +131,14 @@ def _table(table: Table) -> list[str]:
     return lines + [f"| {' | '.join(_cell(row.get(column, '')) for column in columns)} |" for row in table.rows]
 
 
-def _cell(text: str) -> str:
+def _cell(cell: Cell) -> str:
+    match cell:
+        case Histogram(caption=text):
+            pass
+        case Shares(bars):
+            text = ", ".join(f"{label} {number}".strip() for label, number, _ in bars)
+        case str(text):
+            pass
     return _inline(text).replace("|", "\\|")
 
 

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
 from adaptact.files import write_bytes
-from adaptact.report.blocks import Bullets, Code, Document, Heading, Note, Paragraph, Picture, Table
+from adaptact.report.blocks import (
+    Bullets,
+    Cell,
+    Code,
+    Document,
+    Gallery,
+    Heading,
+    Histogram,
+    Note,
+    Paragraph,
+    Picture,
+    Shares,
+    Table,
+)
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1e21; --soft: #5c6470; --line: #d5d9df; --paper: #fff; --band: #f4f6f8;
-  --note: #fff5d6; --edge: #b7791f; }
+  --note: #fff5d6; --edge: #b7791f; --bar: #4477aa; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e8eb; --soft: #a4adba; --line: #3a414b; --paper: #16191d;
-  --band: #1f242a; --note: #3a2f12; --edge: #d9a441; } }
+  --band: #1f242a; --note: #3a2f12; --edge: #d9a441; --bar: #77aadd; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 60rem; padding: 1.5rem; background: var(--paper); color: var(--ink); line-height: 1.6;
   font-family: system-ui, "Segoe UI", "Helvetica Neue", "Hiragino Sans", "Yu Gothic UI", Meiryo, "Noto Sans CJK JP",
@@ -29,6 +42,12 @@ div.table { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .82rem; font-variant-numeric: tabular-nums; }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .5rem; text-align: left; vertical-align: top; }
 th { background: var(--band); }
+td.number, th.number { text-align: right; white-space: nowrap; }
+td.chart span { color: var(--soft); } svg rect { fill: var(--bar); }
+p.good { border-color: #228833; background: var(--band); } p.bad { border-color: #cc3311; }
+h3 { font-size: 1rem; margin: 1rem 0 .3rem; }
+.gallery { display: flex; flex-wrap: wrap; gap: .4rem; margin-bottom: 1rem; }
+.gallery img { width: 64px; height: 64px; object-fit: contain; background: #8882; }
 figure { margin: 1rem 0; }
 figure img { max-width: 100%; height: auto; background: #fff; border-radius: 4px; display: block; }
 pre { background: var(--band); padding: .7rem; white-space: pre-wrap; overflow-wrap: anywhere; font-size: .82rem; }
@@ -59,8 +78,8 @@ def to_html(document: Document, language: str, pictures: Mapping[str, bytes]) ->
                 parts.append(f"<h2>{escape(text)}</h2>")
             case Paragraph(text):
                 parts.append(f"<p>{escape(text)}</p>")
-            case Note(text):
-                parts.append(f'<p class="note">{escape(text)}</p>')
+            case Note(text, tone):
+                parts.append(f'<p class="{f"note {tone}".strip()}">{escape(text)}</p>')
             case Bullets(items):
                 parts.append("<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>")
             case Table():
@@ -71,6 +90,8 @@ def to_html(document: Document, language: str, pictures: Mapping[str, bytes]) ->
                     f'<figure><img alt="{escape(meaning)}" src="data:image/svg+xml;base64,{source}">'
                     f"<figcaption>{escape(meaning)}</figcaption></figure>"
                 )
+            case Gallery(title, shown):
+                parts.append(_gallery(title, shown))
             case Code(text):
                 parts.append(f"<pre>{escape(text)}</pre>")
     return (
@@ -84,13 +105,46 @@ def to_html(document: Document, language: str, pictures: Mapping[str, bytes]) ->
     )
 
 
+def _gallery(title: str, pictures: Sequence[bytes]) -> str:
+    images = "".join(
+        f'<img alt="{escape(title)}" src="data:image/png;base64,{base64.b64encode(content).decode("ascii")}">'
+        for content in pictures
+    )
+    return f'<h3>{escape(title)}</h3><div class="gallery">{images}</div>'
+
+
+def _cell(cell: Cell, number: bool) -> str:
+    match cell:
+        case Histogram(counts, caption):
+            tallest = max(1, *counts)
+            bars = "".join(
+                f'<rect x="{6 * place}" y="{30 - 30 * n / tallest:.1f}" width="5" height="{30 * n / tallest:.1f}"/>'
+                for place, n in enumerate(counts)
+            )
+            chart = f'<svg width="{6 * len(counts)}" height="30" role="img" aria-label="histogram">{bars}</svg>'
+            return f'<td class="chart">{chart}<br><span>{escape(caption)}</span></td>'
+        case Shares(bars):
+            lines = [
+                f'<svg width="60" height="9"><rect width="{60 * share:.1f}" height="9"/></svg> '
+                f"{escape(label)} <span>{escape(count)}</span>"
+                for label, count, share in bars
+            ]
+            return f'<td class="chart">{"<br>".join(lines)}</td>'
+        case str(text):
+            return f'<td class="number">{escape(text)}</td>' if number else f"<td>{escape(text)}</td>"
+
+
 def _table(table: Table) -> str:
     columns = table.columns
     if not columns:
         return ""
-    head = "".join(f'<th scope="col">{escape(column.strip())}</th>' for column in columns)
+    number = ' class="number"'
+    head = "".join(
+        f'<th scope="col"{number if column in table.numbers else ""}>{escape(column.strip())}</th>'
+        for column in columns
+    )
     rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(row.get(column, ''))}</td>" for column in columns) + "</tr>"
+        "<tr>" + "".join(_cell(row.get(column, ""), column in table.numbers) for column in columns) + "</tr>"
         for row in table.rows
     )
     caption = f'<p class="caption">{escape(table.caption)}</p>' if table.caption else ""

@@ -17,7 +17,6 @@ from adaptact.callbacks.input_ranges import Leaving, leaving
 from adaptact.comparison.paired_rows import HIGHER, LEAST_GROUPS, LEAST_OF_A_CLASS, RESAMPLES, contributions, drawn
 from adaptact.comparison.statistics import holm
 from adaptact.comparison.verdict import default_margin
-from adaptact.data.table.preparation import TablePreparation
 from adaptact.data.table.profile import as_values
 from adaptact.errors import UserError
 from adaptact.export.predict_images import ImageRun
@@ -101,11 +100,9 @@ def examine(run: Run, batch: Batch, options: Monitor) -> dict[str, Any]:
 def tests_of(run: Run, batch: Batch, known: Outputs, kept: dict[str, Any], left: dict[str, Leaving]) -> list[Test]:
     """All that is tested but the quality."""
     found: list[Test] = []
-    preparation = run.preparation
-    if batch.frame is not None and isinstance(preparation, TablePreparation):
-        for name in preparation.roles.used:
-            if name != preparation.time:  # later rows are later, also where time is a number
-                found += column_tests(preparation.profile[name], batch.frame[name], preparation.roles[name])
+    if batch.frame is not None:
+        for column, profile in run.preparation.watched:
+            found += column_tests(profile, batch.frame[column.name], column)
     for name, values in run.preparation.layout.measures(batch.x).items():
         if name in kept["measures"]:
             distance, p = distance_test(kept["measures"][name], values)
@@ -311,17 +308,14 @@ def _ageing(plain: dict[str, Any], run: Run, days: float | None) -> dict[str, An
 
 def age_in_days(run: Run, batch: Batch) -> float | None:
     """From the last training row to the middle of this batch, by the column that the run was split by in time."""
-    preparation = run.preparation
-    if not isinstance(preparation, TablePreparation) or batch.frame is None:
+    watched = run.preparation.time_column
+    if watched is None or batch.frame is None or watched.column.name not in batch.frame.columns:
         return None
-    time = preparation.time
-    if time is None or time not in batch.frame.columns or time not in preparation.profile:
+    column, profile = watched
+    if column.role != "date" or not profile["quantiles"]:
         return None
-    column = preparation.roles[time]
-    if column.role != "date" or not preparation.profile[time]["quantiles"]:
-        return None
-    values = as_values(batch.frame[time], column)
-    return float(np.nanmedian(values) - preparation.profile[time]["quantiles"][-1]) if len(values) else None
+    values = as_values(batch.frame[column.name], column)
+    return float(np.nanmedian(values) - profile["quantiles"][-1]) if len(values) else None
 
 
 def status_of(found: dict[str, Any]) -> tuple[str, list[str]]:

@@ -113,8 +113,7 @@ def outcomes(
 def encoded(run: TableRun, cells: pd.Series, where: str) -> np.ndarray:
     """Class numbers, or values."""
     preparation = run.preparation
-    assert isinstance(run.settings.data, config.Rows)
-    decimal = targets.mark(cells, run.settings.data)
+    decimal = targets.mark(cells, run.options)
     return np.array(targets.encode(targets.one_spelling(cells, decimal), preparation.labels, decimal, where))
 
 

@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from adaptact import config
 from adaptact.data import Prepared
-from adaptact.data.positive import Positive
-from adaptact.data.prepared import Task
+from adaptact.data.costs import Target, two_classes
 from adaptact.errors import ConfigError, DataError
-
-
-class Target(Protocol):
-    """What is to be predicted: a table that has been read, or data that is prepared."""
-
-    @property
-    def task(self) -> Task: ...
-    @property
-    def labels(self) -> list[str]: ...
-    @property
-    def positive(self) -> Positive | None: ...
 
 
 def check_target(settings: config.Config, target: Target) -> None:
@@ -39,36 +25,6 @@ def check(settings: config.Config, prepared: Prepared) -> None:
     from adaptact.training import hardware  # torch
 
     hardware.precision(settings.trainer, hardware.accelerator(settings.trainer))
-
-
-def two_classes(options: config.Data, target: Target) -> None:
-    """Raise where costs are set that only two classes have, or where it is a guess which class they are about."""
-    if not isinstance(options, config.Rows):
-        return
-    wanted = [key for key in ("cost_fp", "cost_fn") if getattr(options, key) is not None]
-    if wanted and len(target.labels) != 2:
-        what = f"{len(target.labels)} classes" if target.labels else "a quantity"
-        raise ConfigError([f"data.{wanted[0]} is for two classes, and {options.target!r} has {what}: leave it out"])
-    if wanted:
-        costs_need_a_class(target.positive, f"data.{wanted[0]}")
-
-
-def costs_need_a_class(positive: Positive | None, key: str, word: str = "data.positive") -> None:
-    """Raise ConfigError where errors cost money and nothing but the number of rows says which class is to be found.
-
-    Args:
-        key: the option that gives a cost.
-        word: the option that names the class.
-    """
-    if positive is None or not positive.is_guess:
-        return
-    why = "is the rarer one" if positive.by == "rarer" else "is the second in order"
-    raise ConfigError(
-        [
-            f"{key} needs to know which class is to be found: {positive.label!r} {why}, which is a guess, and with the "
-            f"wrong one the wrong errors cost money. Type {word}={positive.label} or {word}={positive.other}"
-        ]
-    )
 
 
 def monitored_metric(settings: config.Config, target: Target) -> tuple[str, config.Mode]:

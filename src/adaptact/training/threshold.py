@@ -137,6 +137,4 @@ def decision_of_run(options: config.Data, prepared: Prepared, predictions: dict[
         return None
     parts = {part: predictions[part] for part in ("val", "test")}
     positive = prepared.positive_number
-    if not isinstance(options, config.Rows):
-        return decide(prepared.labels, parts, positive=positive)
-    return decide(prepared.labels, parts, positive=positive, metric=options.threshold_metric, costs=options.costs)
+    return decide(prepared.labels, parts, positive=positive, **options.decision)

@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image
 
 from adaptact import config
+from adaptact.data.findings import Finding
 from adaptact.data.images.checks import findings, neighbours, report, samples, unusable
 from adaptact.data.images.folder import read_and_split
-from adaptact.data.table.checks import Finding
-from adaptact.report.image_data_page import page
+from adaptact.report.data_page import page
 from pictures import picture, write_folder
 
 HOSTILE = '<script>alert("x")'  # a folder's name cannot hold a slash

@@ -1,9 +1,8 @@
-"""Are these pictures fit to be learned from? Findings as for tables (:mod:`adaptact.data.table.checks`)."""
+"""Are these pictures fit to be learned from? Findings as for tables."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import asdict
 from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from adaptact import config
+from adaptact.data.findings import INFO, SEVERE, WARNING, Finding, by_level, report_of
+from adaptact.data.findings import unusable as unusable_report
 from adaptact.data.images.decoding import is_deep
 from adaptact.data.images.folder import RawImages, listed
-from adaptact.data.table.checks import INFO, SCHEMA, SEVERE, WARNING, Finding, positive_of, verdict
 
 FEW, VERY_FEW = 200, 50  # pictures
 TINY_CLASS = 20
@@ -29,13 +29,12 @@ NAMED = 3
 def findings(raw: RawImages, options: config.ImageFolder) -> list[Finding]:
     """All findings, the severe ones first."""
     found = [*_counts(raw), *_files(raw), *_copies(raw), *_near(raw, options), *_sizes(raw)]
-    return sorted(found, key=lambda finding: [SEVERE, WARNING, INFO].index(finding.level))
+    return by_level(found)
 
 
 def report(raw: RawImages, options: config.ImageFolder) -> dict[str, Any]:
     """``data_report.json``: as that of a table where it applies; classes, sizes and modes instead of columns."""
     found = findings(raw, options)
-    plain = _empty(options)
     counts = np.bincount(raw.y, minlength=len(raw.labels))
     heads = [raw.entries[file].facts for file in raw.files]
     sizes = Counter(f"{head.height} x {head.width}" for head in heads if head)
@@ -44,46 +43,36 @@ def report(raw: RawImages, options: config.ImageFolder) -> dict[str, Any]:
         | {part: int((raw.y[rows] == number).sum()) for part, rows in raw.rows.items()}
         for number, label in enumerate(raw.labels)
     ]
-    return plain | {
-        "verdict": verdict(found),
-        "format": f"{raw.how.height} x {raw.how.width} pixels, {'grey' if raw.how.channels == 1 else 'rgb'}",
-        "rows": {part: len(rows) for part, rows in raw.rows.items()} | {"all": len(raw.files)},
-        "task": raw.task,
-        "positive": positive_of(raw.positive),
-        "target_shape": {"top": dict(zip(raw.labels, map(int, counts), strict=True))},
+    return report_of(
+        found,
+        path=path_of(options),
+        target=target_of(options),
+        format=f"{raw.how.height} x {raw.how.width} pixels, {'grey' if raw.how.channels == 1 else 'rgb'}",
+        rows={part: len(rows) for part, rows in raw.rows.items()} | {"all": len(raw.files)},
+        task=raw.task,
+        positive=raw.positive,
+        target_shape={"top": dict(zip(raw.labels, map(int, counts), strict=True))},
+        notes=raw.notes,
+    ) | {
         "classes": per_class,
         "sizes": dict(sizes.most_common(12)),
         "modes": dict(Counter(head.mode for head in heads if head).most_common()),
         "bad": [{"file": file, "reason": why} for file, why in list(raw.bad.items())[:100]],
-        "findings": [asdict(finding) for finding in found],
-        "notes": raw.notes,
     }
 
 
 def unusable(options: config.ImageFolder, message: str) -> dict[str, Any]:
     """The report of pictures that could not be read or split at all."""
-    found = Finding("unusable", None, message, "mend this first, then check again", SEVERE)
-    return _empty(options) | {"verdict": "unusable", "findings": [asdict(found)]}
+    nothing: dict[str, Any] = {"classes": [], "sizes": {}, "modes": {}, "bad": []}
+    return unusable_report(path_of(options), target_of(options), message) | nothing
 
 
-def _empty(options: config.ImageFolder) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "verdict": "ready",
-        "path": options.root or str(options.labels),
-        "format": None,
-        "target": options.target or "class",
-        "rows": None,
-        "task": None,
-        "target_shape": {},
-        "columns": [],
-        "classes": [],
-        "sizes": {},
-        "modes": {},
-        "bad": [],
-        "findings": [],
-        "notes": [],
-    }
+def path_of(options: config.ImageFolder) -> str:
+    return options.root or str(options.labels)
+
+
+def target_of(options: config.ImageFolder) -> str:
+    return options.target or "class"
 
 
 def samples(raw: RawImages, per_class: int = 8) -> dict[str, list[np.ndarray]]:

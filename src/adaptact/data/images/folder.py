@@ -205,13 +205,18 @@ def _all_bad(found: Found, bad: dict[str, str]) -> str:
 # --- which files -------------------------------------------------------------------------------------------------
 
 
+def root_of(options: config.ImageFolder) -> Path:
+    """The folder that paths of pictures are relative to."""
+    return Path(options.root or Path(str(options.labels)).parent)
+
+
 def discover(options: config.ImageFolder) -> Found:
     """Files and their labels, from the folders they stand in or from a table.
 
     Raises:
         DataError: no such folder, none or one class in it, a table that does not name its pictures.
     """
-    root = Path(options.root or Path(str(options.labels)).parent)
+    root = root_of(options)
     if not root.is_dir():
         reason = "is a file" if root.exists() else "does not exist"
         raise DataError(f"data.root={options.root} {reason}: name the folder that holds a folder of pictures per class")

@@ -9,6 +9,7 @@ import numpy as np
 
 from adaptact import files
 from adaptact.data.images.decoding import Decoding, decode
+from adaptact.data.table.profile import Watched
 from adaptact.errors import DataError, UserError
 from adaptact.layouts import Pixels
 from adaptact.shapes import conform
@@ -25,6 +26,15 @@ class ImagePreparation:
     labels: list[str]
     layout: Pixels
     task: str = "classification"
+
+    @property
+    def watched(self) -> list[Watched]:
+        """None: pictures have no columns."""
+        return []
+
+    @property
+    def time_column(self) -> None:
+        return None
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -12,33 +11,19 @@ from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from adaptact import config
-from adaptact.data.positive import Positive
+from adaptact.data.findings import INFO, SEVERE, WARNING, Finding, by_level, report_of
 from adaptact.data.splits import repeated, row_hash
 from adaptact.data.table.cell_values import EXACT
-from adaptact.data.table.profile import as_values, profile, psi
+from adaptact.data.table.profile import PSI_LARGE, as_values, profile, psi
 from adaptact.data.table.table import Raw
 
-SCHEMA = 1
-SEVERE, WARNING, INFO = "severe", "warning", "info"
 FEW_ROWS, VERY_FEW_ROWS = 200, 50
 MISSING_SHARE = 0.4
 RARE_SHARE = 0.05
 LEAK_SCORE = 0.95  # AUROC or R2 of one column alone
-PSI_LARGE = 0.25
 KS_LEVEL = 0.001
 MOST_ROWS = 20_000  # for what need not see all
 SUM_R2 = 0.9999
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something about the data that a person should know, and what to do about it."""
-
-    kind: str
-    column: str | None
-    detail: str
-    advice: str
-    level: str = WARNING
 
 
 def findings(raw: Raw, options: config.Table, scores: dict[str, float] | None = None) -> list[Finding]:
@@ -54,13 +39,7 @@ def findings(raw: Raw, options: config.Table, scores: dict[str, float] | None = 
         *_noise(raw),
     ]
     found += _drift(raw, options)
-    return sorted(found, key=lambda finding: [SEVERE, WARNING, INFO].index(finding.level))
-
-
-def verdict(found: list[Finding]) -> str:
-    """unusable if something is severe, ready if there is nothing but remarks, else warnings."""
-    levels = {finding.level for finding in found}
-    return "unusable" if SEVERE in levels else "warnings" if WARNING in levels else "ready"
+    return by_level(found)
 
 
 def report(raw: Raw, options: config.Table) -> dict[str, Any]:
@@ -79,43 +58,18 @@ def report(raw: Raw, options: config.Table) -> dict[str, Any]:
             entry["psi"] = psi(known[column.name], raw.frames["test"][column.name], column)
             entry |= _shape(cells, known[column.name], column)
         columns.append(entry)
-    return {
-        "schema": SCHEMA,
-        "verdict": verdict(found),
-        "path": options.path,
-        "format": str(raw.form),
-        "target": options.target,
-        "rows": {part: len(y) for part, y in raw.y.items()} | {"all": len(whole)},
-        "task": raw.task,
-        "positive": positive_of(raw.positive),
-        "target_shape": target_shape(raw),
-        "columns": columns,
-        "findings": [asdict(finding) for finding in found],
-        "notes": raw.notes,
-    }
-
-
-def positive_of(positive: Positive | None) -> dict[str, Any] | None:
-    """The "positive" of a report: the class to be found and how it was decided."""
-    return None if positive is None else {**asdict(positive), "line": positive.line()}
-
-
-def unusable(options: config.Rows, message: str) -> dict[str, Any]:
-    """The report of a table that could not be read or split at all."""
-    found = Finding("unusable", None, message, "mend this first, then check again", SEVERE)
-    return {
-        "schema": SCHEMA,
-        "verdict": "unusable",
-        "path": options.path,
-        "format": None,
-        "target": options.target,
-        "rows": None,
-        "task": None,
-        "target_shape": {},
-        "columns": [],
-        "findings": [asdict(found)],
-        "notes": [],
-    }
+    return report_of(
+        found,
+        path=options.path,
+        format=str(raw.form),
+        target=options.target,
+        rows={part: len(y) for part, y in raw.y.items()} | {"all": len(whole)},
+        task=raw.task,
+        positive=raw.positive,
+        target_shape=target_shape(raw),
+        columns=columns,
+        notes=raw.notes,
+    )
 
 
 # --- the parts ---------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,9 +19,11 @@ from skops import io as skops_io
 
 from adaptact import config, files
 from adaptact.data.table.cell_values import numbers, texts
-from adaptact.data.table.profile import Profile, profile
+from adaptact.data.table.profile import Profile, Watched, profile
 from adaptact.data.table.reading import Format, PreparationFile
 from adaptact.data.table.roles import Column, Roles, calendar, calendar_parts
+from adaptact.data.table.scoring import frames_of, keep, look_at
+from adaptact.data.tally import Tally
 from adaptact.errors import DataError
 from adaptact.files import check_archive
 from adaptact.layouts import MOST, Columns
@@ -117,6 +120,32 @@ class TablePreparation:
                 column[column < 0] = cardinality - 1
             found[start : start + PIECE] = torch.from_numpy(np.asarray(dense, dtype=np.float32))
         return found
+
+    def chunks(self, source: str, options: config.Rows, key: str) -> Iterator[pd.DataFrame]:
+        """Read a table in pieces."""
+        return frames_of(source, options, self.roles, key)
+
+    def look_at(self, frame: pd.DataFrame, source: str, tally: Tally) -> None:
+        """Note cells that training has not seen or that cannot be read.
+
+        Raises:
+            DataError: a column of another type than in training.
+        """
+        for name in self.roles.used:
+            look_at(frame[name], self._watched(name), source, tally)
+        keep(frame[self.roles.used], tally)
+
+    def _watched(self, name: str) -> Watched:
+        return Watched(self.roles[name], self.profile[name])
+
+    @property
+    def watched(self) -> list[Watched]:
+        """All columns that are used but that of the time: later rows are later, also where time is a number."""
+        return [self._watched(name) for name in self.roles.used if name != self.time]
+
+    @property
+    def time_column(self) -> Watched | None:
+        return None if self.time is None or self.time not in self.profile else self._watched(self.time)
 
     @property
     def needed(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ QUANTILES = np.linspace(0, 1, 101)
 MOST_CATEGORIES = 100
 PSI_BINS = 10
 PSI_FLOOR = 1e-4
+PSI_LARGE = 0.25
 
 
 class Distribution(TypedDict):
@@ -22,6 +23,13 @@ class Distribution(TypedDict):
 
     quantiles: list[float]
     at_most: list[Count]
+
+
+class Watched(NamedTuple):
+    """A column and the :class:`Profile` of its training rows, against which later rows are held."""
+
+    column: Column
+    profile: dict[str, Any]
 
 
 class Profile(TypedDict):

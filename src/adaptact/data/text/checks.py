@@ -5,29 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from adaptact import config
-from adaptact.data.table.checks import (
-    INFO,
-    LEAK_SCORE,
-    PSI_LARGE,
-    SCHEMA,
-    SEVERE,
-    WARNING,
-    Finding,
-    class_balance,
-    few_rows,
-    histogram,
-    positive_of,
-    target_shape,
-    verdict,
-)
-from adaptact.data.table.profile import profile_column, psi
+from adaptact.data.findings import INFO, WARNING, Finding, by_level, report_of
+from adaptact.data.table.checks import LEAK_SCORE, class_balance, few_rows, histogram, target_shape
+from adaptact.data.table.profile import PSI_LARGE, profile_column, psi
 from adaptact.data.table.roles import Column
 from adaptact.data.table.table import KEYS, Raw
 from adaptact.data.text import text
@@ -47,7 +33,7 @@ def findings(raw: Raw, options: config.Text) -> list[Finding]:
     texts = {part: joined(raw.frames[part], options.text) for part in KEYS}
     found = [*few_rows(raw), *class_balance(raw), *_empty(texts), *_broken(texts), *_copies(texts, raw)]
     found += [*_letters(texts), *_leaks(texts, raw), *_drift(texts)]
-    return sorted(found, key=lambda finding: [SEVERE, WARNING, INFO].index(finding.level))
+    return by_level(found)
 
 
 def report(raw: Raw, options: config.Text) -> dict[str, Any]:
@@ -58,23 +44,20 @@ def report(raw: Raw, options: config.Text) -> dict[str, Any]:
     """
     options = text.located(options)
     prepared = text.prepare(raw, options)
-    found = [*findings(raw, options), *_cut(raw, options, prepared)]
-    found.sort(key=lambda finding: [SEVERE, WARNING, INFO].index(finding.level))
+    found = by_level([*findings(raw, options), *_cut(raw, options, prepared)])
     whole = pd.concat(raw.frames.values(), ignore_index=True)
-    return {
-        "schema": SCHEMA,
-        "verdict": verdict(found),
-        "path": options.path,
-        "format": str(raw.form),
-        "target": options.target,
-        "rows": {part: len(y) for part, y in raw.y.items()} | {"all": len(whole)},
-        "task": raw.task,
-        "positive": positive_of(raw.positive),
-        "target_shape": target_shape(raw),
-        "columns": [_column(name, whole[name], raw) for name in options.text],
-        "findings": [asdict(finding) for finding in found],
-        "notes": prepared.notes,
-    }
+    return report_of(
+        found,
+        path=options.path,
+        format=str(raw.form),
+        target=options.target,
+        rows={part: len(y) for part, y in raw.y.items()} | {"all": len(whole)},
+        task=raw.task,
+        positive=raw.positive,
+        target_shape=target_shape(raw),
+        columns=[_column(name, whole[name], raw) for name in options.text],
+        notes=prepared.notes,
+    )
 
 
 def _column(name: str, cells: pd.Series, raw: Raw) -> dict[str, Any]:

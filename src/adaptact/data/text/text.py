@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,14 +13,14 @@ import pandas as pd
 
 from adaptact import config
 from adaptact.data.download import sha256
-from adaptact.data.limits import check_text_file
 from adaptact.data.prepared import Part, Prepared, SourceRows, classes, standardize, values
 from adaptact.data.splits import check, split_table
 from adaptact.data.table import targets
-from adaptact.data.table.reading import SHIFT_JIS, Format, Open, detect_encoding, read
+from adaptact.data.table.reading import Format, read
 from adaptact.data.table.roles import Column, Roles
 from adaptact.data.table.table import KEYS, Cells, Raw, cells_of, name_of, without_blank_targets
-from adaptact.data.text.tokens import FILE, TextPreparation, joined, library
+from adaptact.data.text.files import FILE, labelled_files, read_files, text_files
+from adaptact.data.text.tokens import TextPreparation, joined, library
 from adaptact.errors import ConfigError, DataError, did_you_mean
 
 TEXT, LABEL = "text", "label"  # columns of a folder, beside the files' names
@@ -205,61 +204,6 @@ def read_folder(
     return frame, form
 
 
-def labelled_files(root: Path) -> list[tuple[Path, str]]:
-    """The .txt files of each subfolder, with its name."""
-    folders = sorted(folder for folder in root.iterdir() if folder.is_dir() and not folder.name.startswith("."))
-    return [(file, folder.name) for folder in folders for file in text_files(folder)]
-
-
-def unlabelled(path: str, column: str, rows: int) -> Iterator[tuple[pd.DataFrame, Format]]:
-    """The .txt files of a folder and its subfolders, so many at once, as a table of their names and their texts.
-
-    Raises:
-        DataError: no such files, or one that cannot be read.
-    """
-    files = text_files(Path(path))
-    if not files:
-        raise DataError(f"input={path} is a folder without .txt files")
-    for first in range(0, len(files), rows):
-        some = files[first : first + rows]
-        texts, form = read_files(some, key="input")
-        yield pd.DataFrame({FILE: [file.relative_to(path).as_posix() for file in some], column: texts}), form
-
-
-def text_files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.rglob("*") if file.suffix.lower() == ".txt" and file.is_file())
-
-
-def read_files(
-    files: Sequence[Path], encoding: str = "auto", key: str = "data.path", max_cell: int = config.Rows.max_cell
-) -> tuple[list[str], Format]:
-    """The texts of some files, each in its own encoding where that is detected.
-
-    Raises:
-        DataError: a file that cannot be read, or one of surely more than ``max_cell`` characters.
-    """
-    texts: list[str] = []
-    used: Counter[str] = Counter()
-    for file in files:
-        try:
-            check_text_file(file, max_cell, key)
-            content = file.read_bytes()
-            found = detect_encoding(_opener(file), f"{key}: {file}") if encoding == "auto" else encoding
-            found = "cp932" if found.lower() in SHIFT_JIS else found
-            texts.append(content.decode("utf-8-sig" if found == "utf-8" else found))
-        except OSError as error:
-            raise DataError(f"{key}: {file} cannot be read: {error.strerror or error}") from None
-        except (ValueError, LookupError):
-            raise DataError(f"{key}: {file} is not {found} text: set data.encoding=auto, or save it anew") from None
-        used["utf-8" if content.isascii() else found] += 1
-    encodings = ", ".join(f"{count:,} {name}" for name, count in used.most_common())
-    return texts, Format(f"text files ({encodings})", "")
-
-
-def _opener(file: Path) -> Open:
-    return lambda: file.open("rb")
-
-
 def _roles(frame: pd.DataFrame, options: config.Text) -> Roles:
     """The text columns, and what splits the rows; all other columns are left out."""
     kept = [Column(name, "text") for name in options.text]
@@ -301,10 +245,10 @@ def bare(text: object) -> str:
     return " ".join(unicodedata.normalize("NFKC", str(text)).casefold().split())
 
 
-def _digest(paths: Sequence[str] | object, options: config.Text) -> str:
+def _digest(paths: Iterable[str], options: config.Text) -> str:
     """SHA-256 of the files, and of a pretrained tokenizer: with another one the tokens mean something else."""
     digest = hashlib.sha256()
-    for path in [*paths, *([options.tokenizer] if options.tokenizer else [])]:  # type: ignore[misc]
+    for path in [*paths, *([options.tokenizer] if options.tokenizer else [])]:
         root = Path(path)
         own = path == options.tokenizer
         files = ([root / "tokenizer.json"] if own else text_files(root)) if root.is_dir() else [root]

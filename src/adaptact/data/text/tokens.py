@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,8 +16,12 @@ import pandas as pd
 
 from adaptact import config, files
 from adaptact.data.table.cell_values import texts as as_texts
-from adaptact.data.table.reading import Format, PreparationFile
+from adaptact.data.table.profile import Watched
+from adaptact.data.table.reading import CHUNK_ROWS, Format, PreparationFile
 from adaptact.data.table.roles import Column, Roles
+from adaptact.data.table.scoring import frames_of
+from adaptact.data.tally import Tally
+from adaptact.data.text.files import FILE, unlabelled
 from adaptact.errors import DataError, UserError
 from adaptact.layouts import MOST, Token, Tokens
 from adaptact.shapes import Between
@@ -26,7 +31,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 SCHEMA = 1
-FILE = "file"  # column of the names of text files
+RECIPE_SCHEMA = 1
 LONGEST = 256  # tokens of a text, unless data.max_length says otherwise
 PAD, UNKNOWN, START = "[PAD]", "[UNK]", "[CLS]"  # numbers 0, 1 and 2 of a tokenizer of ours
 SPACE = "▁"
@@ -143,6 +148,47 @@ class TextPreparation:
         """What a file to be scored may have: the texts, and the name of the file that each came from."""
         names = [] if FILE in self.columns else [Column(FILE, "identifier")]
         return Roles([Column(name, "text") for name in self.columns] + names)
+
+    def recipe(self) -> dict[str, Any]:
+        """How a text becomes tokens, as plain values: ``preparation.json`` of an export.
+
+        Returns:
+            "columns": of a row, joined in this order by a line break; "max_length": tokens after which a text is cut;
+            "pad" and "unknown": their numbers; "tokenizer": the content of a tokenizer.json of the library tokenizers.
+        """
+        return {
+            "schema": RECIPE_SCHEMA,
+            "kind": "text",
+            "columns": self.columns,
+            "max_length": self.max_length,
+            "pad": self.pad,
+            "unknown": self.unknown,
+            "tokenizer": json.loads(self.tokenizer.to_str()),
+        }
+
+    def chunks(self, source: str, options: config.Rows, key: str) -> Iterator[pd.DataFrame]:
+        """Read a table, or a folder of .txt files, in pieces."""
+        if Path(source).is_dir():
+            return unlabelled(source, self.columns[0], CHUNK_ROWS)
+        return frames_of(source, options, self.roles, key)
+
+    def look_at(self, frame: pd.DataFrame, source: str, tally: Tally) -> None:
+        """Note texts that lose something as tokens."""
+        texts = joined(frame, self.columns)
+        tokens, cut = self.encode(texts)
+        tally.texts[f"are longer than {self.max_length} tokens and were cut"] += int(cut.sum())
+        tally.texts["are empty"] += sum(not text.strip() for text in texts)
+        unknown = int((tokens == self.unknown).any(axis=1).sum())
+        tally.texts["have letters or words that the tokenizer does not know"] += unknown
+
+    @property
+    def watched(self) -> list[Watched]:
+        """None: texts are held against earlier ones by what can be measured on tokens."""
+        return []
+
+    @property
+    def time_column(self) -> None:
+        return None
 
     @property
     def needed(self) -> list[str]:

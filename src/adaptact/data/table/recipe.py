@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -13,27 +12,8 @@ from adaptact.data.table.cell_values import NUMERIC, SIGNS, THOUSANDS
 from adaptact.data.table.preparation import TablePreparation, sources
 from adaptact.data.table.reading import MISSING
 from adaptact.data.table.roles import Column
-from adaptact.data.text.tokens import TextPreparation
 
 SCHEMA = 1
-
-
-def text_recipe(preparation: TextPreparation) -> dict[str, Any]:
-    """How a text becomes tokens.
-
-    Returns:
-        "columns": of a row, joined in this order by a line break; "max_length": tokens after which a text is cut;
-        "pad" and "unknown": their numbers; "tokenizer": the content of a tokenizer.json of the library tokenizers.
-    """
-    return {
-        "schema": SCHEMA,
-        "kind": "text",
-        "columns": preparation.columns,
-        "max_length": preparation.max_length,
-        "pad": preparation.pad,
-        "unknown": preparation.unknown,
-        "tokenizer": json.loads(preparation.tokenizer.to_str()),
-    }
 
 
 def recipe(preparation: TablePreparation) -> dict[str, Any]:

@@ -1,0 +1,62 @@
+"""Tables as a kind of data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from adaptact import config
+from adaptact.data.findings import Finding
+from adaptact.data.kinds import FileKind, same_test
+from adaptact.data.prepared import Prepared, RowPreparation
+from adaptact.data.table import checks, table
+from adaptact.data.table.reading import read
+
+R = TypeVar("R", bound=config.Rows)
+
+
+class RowsKind(FileKind[R]):
+    """What tables and texts share: a row per case."""
+
+    @property
+    def name(self) -> str:
+        return table.name_of(self.options.path)
+
+    @property
+    def path(self) -> str:
+        return self.options.path
+
+    def shares_test(self, seeds: Sequence[Prepared]) -> bool:
+        return self.options.test_path is not None or (self.options.folds is None and same_test(seeds))
+
+
+class Kind(RowsKind[config.Table]):
+    """See :class:`adaptact.data.kinds.DataKind`."""
+
+    def read(self) -> table.Raw:
+        return table.read_and_split(self.options)
+
+    def prepare(self, raw: table.Raw) -> Prepared:
+        return table.prepare(raw, self.options)
+
+    def findings(self, raw: table.Raw) -> list[Finding]:
+        return checks.findings(raw, self.options)
+
+    def report(self, raw: table.Raw) -> dict[str, Any]:
+        return checks.report(raw, self.options)
+
+    def refuse_path(self) -> None:
+        if not Path(self.options.path).is_file():
+            read(self.options.path, self.options)
+
+    def row_preparation(self, folder: Path) -> RowPreparation:
+        from adaptact.data.table.preparation import TablePreparation
+
+        return TablePreparation.load(folder)
+
+    def recipe(self, folder: Path) -> dict[str, Any]:
+        from adaptact.data.table.preparation import TablePreparation
+        from adaptact.data.table.recipe import recipe
+
+        return recipe(TablePreparation.load(folder))
