@@ -12,7 +12,7 @@ from adaptact import data
 from adaptact.errors import DataError, UserError
 from adaptact.export.predict import read_rows
 from adaptact.export.trained_run import TableRun, TrainedRun
-from adaptact.layouts import Tokens
+from adaptact.layouts import PLAIN
 from adaptact.outputs import read_outputs
 
 MOST_ROWS = 2000
@@ -65,7 +65,7 @@ def real_rows(run: TrainedRun, source: str | None = None) -> Rows:
 
 def as_input(x: Tensor, run: TrainedRun) -> Tensor:
     """Rows as an exported network takes them: tokens as int64, as tokenizers give them; all else as data is kept."""
-    return x.long() if isinstance(run.interface.layout, Tokens) else x
+    return (run.interface.layout or PLAIN).exported(x)
 
 
 def _test_rows(run: TrainedRun) -> tuple[Tensor, str]:

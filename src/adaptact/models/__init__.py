@@ -60,7 +60,8 @@ def build(
         options["layout"] = layout
     try:
         network = builder(input_shape, n_outputs, **options)
-        return FromPixels(network, layout) if isinstance(layout, Pixels) and not knows else network
+        pixels = None if knows or layout is None else layout.pixels
+        return network if pixels is None else FromPixels(network, pixels)
     except ValueError as error:
         raise ConfigError([f"model={name}: {error}"]) from None
 

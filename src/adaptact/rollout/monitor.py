@@ -23,6 +23,7 @@ from adaptact.errors import UserError
 from adaptact.export.predict_images import ImageRun
 from adaptact.export.trained_run import TableRun
 from adaptact.outputs import Outputs, read_outputs
+from adaptact.records import BACKTEST_FILE
 from adaptact.rollout.drift import Test, column_tests, distance_test, sample_test, smallest_shift
 from adaptact.rollout.options import Monitor
 from adaptact.rollout.outcomes import Outcomes, metric_of
@@ -105,7 +106,7 @@ def tests_of(run: Run, batch: Batch, known: Outputs, kept: dict[str, Any], left:
         for name in preparation.roles.used:
             if name != preparation.time:  # later rows are later, also where time is a number
                 found += column_tests(preparation.profile[name], batch.frame[name], preparation.roles[name])
-    for name, values in input_profile.measures(batch.x, run.preparation.layout).items():
+    for name, values in run.preparation.layout.measures(batch.x).items():
         if name in kept["measures"]:
             distance, p = distance_test(kept["measures"][name], values)
             found.append(Test("measure", name, distance, None, p))
@@ -278,8 +279,8 @@ def ageing(run: Run, batch: Batch, folder: str | None) -> dict[str, Any] | None:
     """
     if folder is None:
         return None
-    path = Path(folder) / "backtest.json"
-    path = path if path.is_file() else records.project_root() / "runs" / "backtest" / folder / "backtest.json"
+    path = Path(folder) / BACKTEST_FILE
+    path = path if path.is_file() else records.project_root() / "runs" / "backtest" / folder / BACKTEST_FILE
     try:
         plain = files.read_json(path)
     except FileNotFoundError:

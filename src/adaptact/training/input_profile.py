@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypedDict
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,9 +14,9 @@ from adaptact import files, records
 from adaptact.callbacks.input_ranges import Range, learn_ranges, leaving
 from adaptact.data import Prepared
 from adaptact.data.table.profile import Distribution, distribution
-from adaptact.data.text.padding import batches_of, lengths_of, trimmed
+from adaptact.data.text.padding import batches_of, trimmed
 from adaptact.errors import UserError
-from adaptact.layouts import Layout, Pixels, Tokens
+from adaptact.layouts import PLAIN, Layout
 
 FILE = "seen.json"
 SCHEMA = 1
@@ -50,7 +49,7 @@ def describe(network: nn.Module, prepared: Prepared) -> dict[str, Any]:
     ranges = learn_ranges(network, batches(network, _some(prepared.parts["train"].x), prepared.layout))
     test = _some(prepared.parts["test"].x)
     found = leaving(network, batches(network, test, prepared.layout), ranges)
-    train = measures(_some(prepared.parts["train"].x), prepared.layout)
+    train = (prepared.layout or PLAIN).measures(_some(prepared.parts["train"].x))
     return {
         "schema": SCHEMA,
         "sites": {
@@ -88,29 +87,6 @@ def batches(network: nn.Module, x: Tensor, layout: Layout | None) -> Iterator[Te
     for rows in batches_of(x, layout, BATCH_ROWS):
         piece = trimmed(x[rows], layout)
         yield piece.to(like.device) if not piece.is_floating_point() else piece.to(like.device, like.dtype)
-
-
-def measures(x: Tensor, layout: Layout | None) -> dict[str, np.ndarray]:
-    """What can be measured on inputs that have no columns: of texts their length, of pictures light and contrast.
-
-    Shape:
-        (rows,) each.
-    """
-    if isinstance(layout, Tokens):
-        lengths = lengths_of(x, layout)
-        assert lengths is not None
-        unknown = (x == layout.unknown).sum(dim=1) / lengths.clamp(min=1)
-        return {"length in tokens": lengths.double().numpy(), "unknown tokens": unknown.double().numpy()}
-    if isinstance(layout, Pixels):
-        light, contrast = [], []
-        for piece in x.split(BATCH_ROWS):
-            pixels = piece.flatten(2).float() / 255
-            light.append(pixels.mean(dim=2))
-            contrast.append(pixels.mean(dim=1).std(dim=1))
-        channels = torch.cat(light).double().T.numpy()
-        found = {f"brightness of channel {number}": values for number, values in enumerate(channels, start=1)}
-        return {**found, "contrast": torch.cat(contrast).double().numpy()}
-    return {}
 
 
 def save(folder: Path, found: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from adaptact.data import Prepared
 from adaptact.data.prepared import fingerprint
-from adaptact.layouts import Columns, Tokens
+from adaptact.layouts import PLAIN
 from adaptact.memory import give_back
 from adaptact.training.metrics import classification_metrics, regression_metrics
 
@@ -94,15 +94,14 @@ def models(prepared: Prepared) -> dict[str, Any]:
     if len(prepared.input_shape) == 3:
         # strong shrinkage: there are about as many pixels as pictures
         return {"linear": make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=200))}
-    layout = prepared.layout
-    if isinstance(layout, Tokens):
+    if prepared.texts:
         words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
         letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True, max_features=100_000)
         union = FeatureUnion([("words", words), ("letters", letters)])
         linear = RidgeCV(np.logspace(-3, 3, 7)) if prepared.task == "regression" else LogisticRegression(C=10)
         return {"linear (TF-IDF)": make_pipeline(union, linear)}
     width = prepared.input_shape[0]
-    cardinalities = layout.cardinalities if isinstance(layout, Columns) else ()
+    cardinalities = (prepared.layout or PLAIN).columns(width).cardinalities
     codes = list(range(width - len(cardinalities), width))
     boosted = [place for place, n in zip(codes, cardinalities, strict=True) if n < MOST_BOOSTED_CODES]
     encoder = ColumnTransformer(

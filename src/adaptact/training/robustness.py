@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from adaptact.data import Prepared
 from adaptact.data.text.padding import outputs_of
-from adaptact.layouts import Columns, Layout, Tokens
+from adaptact.layouts import PLAIN, Columns, Plain
 from adaptact.training.metrics import classification_metrics, regression_metrics
 
 ROWS = 20_000  # of the test part at most
@@ -36,22 +37,14 @@ def disturbed_metrics(network: nn.Module, prepared: Prepared, seed: int) -> dict
     """
     most = rows_of(prepared)
     x, y = prepared.parts["test"].x[:most], prepared.parts["test"].y[:most]
-    layout = prepared.layout
-    texts, images = isinstance(layout, Tokens), x.dim() == 4
-    x = x if texts else x.float()
+    layout = prepared.layout or PLAIN
+    x = layout.changeable(x)
     found: dict[str, dict[str, dict[str, float]]] = {}
-    for kind in ("masked",) if texts else ("noise", "covered") if images else ("noise", "missing"):
+    for kind in layout.disturbances(x.dim()):
         found[kind] = {}
         for strength in STRENGTHS[kind]:
             generator = torch.Generator().manual_seed(seed)
-            if isinstance(layout, Tokens):
-                changed = mask(x, layout, strength, generator)
-            elif kind == "noise":
-                changed = add_noise(x, prepared, strength, generator)
-            elif kind == "covered":
-                changed = cover(x, strength, generator)
-            else:
-                changed = blank(x, prepared, strength, generator)
+            changed = DISTURB[kind](x, prepared, strength, generator)
             found[kind][f"{strength:g}"] = evaluate(network, prepared, changed, y)
     return found
 
@@ -74,20 +67,18 @@ def add_noise(x: Tensor, prepared: Prepared, strength: float, generator: torch.G
     noise = torch.randn(x.shape, generator=generator)
     if x.dim() == 4:
         return x + strength * train.std() * noise
-    noise[:, numbers_of(prepared.layout, x.shape[1]) :] = 0
+    noise[:, columns_of(prepared).n_numeric :] = 0
     return x + strength * train.std(dim=0) * noise
 
 
 def blank(x: Tensor, prepared: Prepared, share: float, generator: torch.Generator) -> Tensor:
     """Cells as if they were unknown: numbers at the training median, categories as one that training has not."""
-    columns = prepared.layout
-    n_numbers = numbers_of(columns, x.shape[1])
+    columns = columns_of(prepared)
+    first_code = columns.n_numeric + columns.n_flags
     hit = torch.rand(x.shape, generator=generator) < share
+    hit[:, columns.n_numeric : first_code] = False
     unknown = prepared.parts["train"].x[:ROWS].median(dim=0).values.expand_as(x).clone()
-    if isinstance(columns, Columns):
-        first_code = n_numbers + columns.n_flags
-        hit[:, n_numbers:first_code] = False
-        unknown[:, first_code:] = torch.tensor([n - 1.0 for n in columns.cardinalities])
+    unknown[:, first_code:] = torch.tensor([n - 1.0 for n in columns.cardinalities])
     return torch.where(hit, unknown, x)
 
 
@@ -107,12 +98,18 @@ def rows_of(prepared: Prepared) -> int:
     return min(ROWS, max(1, VALUES // math.prod(prepared.input_shape)))
 
 
-def mask(x: Tensor, layout: Tokens, share: float, generator: torch.Generator) -> Tensor:
+def mask(x: Tensor, layout: Plain, share: float, generator: torch.Generator) -> Tensor:
     """Tokens as if they were unknown; padding and special ones stay."""
-    hit = torch.rand(x.shape, generator=generator) < share
-    kept = torch.tensor([layout.pad, *layout.special], dtype=x.dtype)
-    return torch.where(hit & ~torch.isin(x, kept), layout.unknown, x)
+    return layout.masked(x, torch.rand(x.shape, generator=generator) < share)
 
 
-def numbers_of(layout: Layout | None, width: int) -> int:
-    return layout.n_numeric if isinstance(layout, Columns) else width
+def columns_of(prepared: Prepared) -> Columns:
+    return (prepared.layout or PLAIN).columns(prepared.input_shape[0])
+
+
+DISTURB: dict[str, Callable[[Tensor, Prepared, float, torch.Generator], Tensor]] = {
+    "noise": add_noise,
+    "missing": blank,
+    "covered": lambda x, _, share, generator: cover(x, share, generator),
+    "masked": lambda x, prepared, share, generator: mask(x, prepared.layout or PLAIN, share, generator),
+}

@@ -22,7 +22,7 @@ from torch import nn
 from adaptact import config
 from adaptact.data import Prepared
 from adaptact.data.text.padding import lengths_of, trimmed
-from adaptact.layouts import Layout, Tokens
+from adaptact.layouts import PLAIN, Layout
 from adaptact.onnx_export import BATCH, require_onnx, session, to_onnx, traced
 from adaptact.surgery import param_groups
 from adaptact.training.build import build_network
@@ -112,7 +112,7 @@ def _onnx_session(network: nn.Module, example: torch.Tensor, layout: Layout | No
 
     def answer(x: torch.Tensor) -> Any:
         if not sessions:
-            dimensions = (*BATCH, "length") if isinstance(layout, Tokens) else BATCH
+            dimensions = (*BATCH, *(layout or PLAIN).free_dimensions)
             program = traced(network, example, dimensions)
             sessions.append(session_of(to_onnx(program, dimensions=dimensions).SerializeToString()))
         return sessions[0](x)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from adaptact.layouts import Layout, Tokens
+from adaptact.layouts import PLAIN, Layout
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,7 +18,7 @@ EVALUATION_TEXTS = 256  # per batch where nothing is learned
 
 def lengths_of(x: Tensor, layout: Layout | None) -> Tensor | None:
     """Tokens of each text, (rows,) in int64 on the CPU; None for other inputs than texts."""
-    return (x != layout.pad).sum(dim=1).cpu() if isinstance(layout, Tokens) else None
+    return (layout or PLAIN).lengths(x)
 
 
 def trimmed(x: Tensor, layout: Layout | None) -> Tensor:
