@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from adaptact.activations import implementations, options, torch_private
 from adaptact.activations.base import UNIT, AdaptiveActivation, scalar
-from adaptact.activations.implementations import Gradients, Operators, Scalars
+from adaptact.activations.implementations import Gradients, Implementation, Scalars
 from adaptact.activations.registry import register, to_module
 from adaptact.activations.tensors import Scalar, apply, as_scalar, as_wide_as, transformed, widen
 from adaptact.activations.tensors import bounded as bounded_
@@ -52,7 +52,7 @@ def _backward(
     return tuple(next(found) if wants else None for wants in needed[:2])
 
 
-_OPERATORS = Operators(_forward, _backward)
+_OPERATORS = Implementation(_forward, _backward)
 
 
 class _Pair(torch.autograd.Function):

@@ -1,15 +1,13 @@
 """The one place that chooses how a function is computed: in operators of PyTorch, or faster where tensors allow it.
 
-Operators can be differentiated, transformed, traced and compiled. What is faster reads plain memory and can none of
-that. Each takes ``forward(x, scalars, *how)`` and ``backward(grad, x, scalars, *how)``, which gives the gradients of x
-and of every scalar; a faster one gives None for shapes that it does not take, and the next one is asked. One for
-another kind of device is added to ``FASTER``.
+Operators can be differentiated, transformed, traced and compiled. What is faster reads plain memory and supports none
+of that. All have one signature, that of :class:`Implementation`. One for another kind of device is added to ``FASTER``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,26 +19,25 @@ Scalars = tuple[Tensor, ...]
 Gradients = tuple[Tensor | None, ...]
 
 
-class Operators(NamedTuple):
-    """A function in operators of PyTorch; ``backward`` begins with what needs a gradient, of x and the scalars."""
+class Implementation(NamedTuple):
+    """``forward(x, scalars, *how)`` and ``backward(needed, grad, x, scalars, *how)`` of a function.
 
-    forward: Callable[..., Tensor]
-    backward: Callable[..., Gradients]
+    The latter gives the gradients of x and of every scalar; those that are not ``needed`` may be None. Either gives
+    None, as a whole, for shapes that it does not take, and the next implementation is asked.
+    """
+
+    forward: Callable[..., Any]
+    backward: Callable[..., Any]
 
 
-class Faster(NamedTuple):
-    forward: Callable[..., Tensor | None]
-    backward: Callable[..., Gradients | None]
-
-
-FASTER: dict[tuple[str, torch.dtype, str], list[Faster]] = {
-    ("cpu", dtype, function): [Faster(*kernels.IMPLEMENTATIONS[function]), Faster(*chunked.IMPLEMENTATIONS[function])]
+FASTER: dict[tuple[str, torch.dtype, str], list[Implementation]] = {
+    ("cpu", dtype, function): [Implementation(*cpu.IMPLEMENTATIONS[function]) for cpu in (kernels, chunked)]
     for dtype in (torch.float32, torch.bfloat16)
     for function in kernels.IMPLEMENTATIONS
 }
 
 
-def forward(function: str, operators: Operators, x: Tensor, scalars: Scalars, *how: str | bool) -> Tensor:
+def forward(function: str, operators: Implementation, x: Tensor, scalars: Scalars, *how: str | bool) -> Tensor:
     for each in _faster(function, x):
         if (y := each.forward(x, scalars, *how)) is not None:
             return y
@@ -49,25 +46,20 @@ def forward(function: str, operators: Operators, x: Tensor, scalars: Scalars, *h
 
 def backward(
     function: str,
-    operators: Operators,
+    operators: Implementation,
     needed: tuple[bool, ...],
     grad: Tensor,
     x: Tensor,
     scalars: Scalars,
     *how: str | bool,
 ) -> Gradients:
-    """Gradients of x and of every scalar.
-
-    Args:
-        needed: which of them; the others may be None.
-    """
     for each in _faster(function, x, grad):
-        if (done := each.backward(grad, x, scalars, *how)) is not None:
+        if (done := each.backward(needed, grad, x, scalars, *how)) is not None:
             return done
     return operators.backward(needed, grad, x, scalars, *how)
 
 
-def _faster(function: str, x: Tensor, grad: Tensor | None = None) -> list[Faster]:
+def _faster(function: str, x: Tensor, grad: Tensor | None = None) -> list[Implementation]:
     """Faster implementations for the device and dtype of ``x``, where its memory can be read now and nothing is
     recorded of what is done with it.
     """

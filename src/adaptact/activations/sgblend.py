@@ -11,7 +11,7 @@ from torch import Tensor
 
 from adaptact.activations import implementations, options
 from adaptact.activations.base import UNIT, AdaptiveActivation, Map, scalar
-from adaptact.activations.implementations import Gradients, Operators, Scalars
+from adaptact.activations.implementations import Gradients, Implementation, Scalars
 from adaptact.activations.options import Approximate
 from adaptact.activations.registry import register
 from adaptact.activations.swish import sswish
@@ -64,7 +64,7 @@ def _backward(
     return grad_x, grad_alpha, grad_beta, grad_gamma
 
 
-_OPERATORS = Operators(_forward, _backward)
+_OPERATORS = Implementation(_forward, _backward)
 
 
 class _SGBlend(torch.autograd.Function):

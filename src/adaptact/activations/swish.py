@@ -10,7 +10,7 @@ from torch import Tensor
 
 from adaptact.activations import implementations, options
 from adaptact.activations.base import AdaptiveActivation, scalar
-from adaptact.activations.implementations import Gradients, Operators, Scalars
+from adaptact.activations.implementations import Gradients, Implementation, Scalars
 from adaptact.activations.registry import register
 from adaptact.activations.tensors import Scalar, apply, as_scalar, as_wide_as, reduced, widen
 
@@ -34,7 +34,7 @@ def _backward(needed: tuple[bool, ...], grad: Tensor, x: Tensor, scalars: Scalar
     return grad_x, grad_beta, *(reduced(-g, gamma) if needed[2] else None for gamma in offset)
 
 
-_OPERATORS = Operators(_forward, _backward)
+_OPERATORS = Implementation(_forward, _backward)
 
 
 class _Swish(torch.autograd.Function):

@@ -408,6 +408,12 @@ def test_processes_that_need_kernels_at_once_start_one_compiler(compiler: Path) 
     assert compiler.read_text().count("call") == 2 * len(compiling.FLAGS)  # to compile and to link
 
 
+def test_what_has_been_compiled_needs_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert adaptact.compile_kernels() == compiling.compiled_file()
+
+
 @pytest.mark.skipif(not hasattr(os, "ST_NOEXEC"), reason="the system does not tell")
 def test_no_compiler_is_started_for_a_folder_that_no_code_is_loaded_from(
     compiler: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

@@ -54,7 +54,12 @@ def sg_blend(x: Tensor, scalars: tuple[Tensor, Tensor, Tensor], approximate: str
 
 
 def sg_blend_backward(
-    grad: Tensor, x: Tensor, scalars: tuple[Tensor, Tensor, Tensor], approximate: str, bounded: bool
+    needed: tuple[bool, ...],
+    grad: Tensor,
+    x: Tensor,
+    scalars: tuple[Tensor, Tensor, Tensor],
+    approximate: str,
+    bounded: bool,
 ) -> tuple[Tensor, ...] | None:
     """Gradients of x, alpha, beta and gamma."""
     rows = _rows(x, *scalars)
@@ -92,7 +97,9 @@ def swish(x: Tensor, scalars: tuple[Tensor, ...]) -> Tensor | None:
     return y
 
 
-def swish_backward(grad: Tensor, x: Tensor, scalars: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+def swish_backward(
+    needed: tuple[bool, ...], grad: Tensor, x: Tensor, scalars: tuple[Tensor, ...]
+) -> tuple[Tensor, ...] | None:
     """Gradients of x, beta and, if it is there, gamma."""
     rows = _rows(x, *scalars)
     if rows is None:
@@ -123,7 +130,7 @@ def pair(x: Tensor, scalars: tuple[Tensor], first: str, second: str) -> Tensor |
 
 
 def pair_backward(
-    grad: Tensor, x: Tensor, scalars: tuple[Tensor], first: str, second: str
+    needed: tuple[bool, ...], grad: Tensor, x: Tensor, scalars: tuple[Tensor], first: str, second: str
 ) -> tuple[Tensor, Tensor] | None:
     """Gradients of x and alpha."""
     (alpha,) = scalars

@@ -68,10 +68,6 @@ def compiled(*, again: bool) -> Path:
         NoKernelError: no compiler, one that fails or has failed, a cache folder that cannot be written, that no code
             can be loaded from, or that others can write to.
     """
-    found = next((c for c in ("g++", "clang++", "c++") if shutil.which(c)), None)
-    compiler = shlex.split(os.environ.get("CXX") or found or "")
-    if not compiler:
-        raise NoKernelError("there is no C++ compiler (g++ or clang++)")
     target = compiled_file()
     failure = target.with_suffix(".failed")
     try:
@@ -82,6 +78,10 @@ def compiled(*, again: bool) -> Path:
         with _alone(target.parent):
             if target.is_file() and _own(target) and loads(target):
                 return target
+            found = next((c for c in ("g++", "clang++", "c++") if shutil.which(c)), None)
+            compiler = shlex.split(os.environ.get("CXX") or found or "")
+            if not compiler:
+                raise NoKernelError("there is no C++ compiler (g++ or clang++)")
             if failure.is_file() and not again:
                 reason = failure.read_text(encoding="utf-8")
                 raise NoKernelError(f"{reason} (in an earlier process; adaptact.compile_kernels() tries again)")

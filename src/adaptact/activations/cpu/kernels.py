@@ -178,7 +178,9 @@ def sg_blend(x: Tensor, scalars: Tensors, form: str, bounded: bool) -> Tensor | 
     return _forward("adaptact_forward", (FORMS[form],), x, scalars, bounded)
 
 
-def sg_blend_backward(grad: Tensor, x: Tensor, scalars: Tensors, form: str, bounded: bool) -> Tensors | None:
+def sg_blend_backward(
+    needed: tuple[bool, ...], grad: Tensor, x: Tensor, scalars: Tensors, form: str, bounded: bool
+) -> Tensors | None:
     return _shaped(_backward("adaptact_backward", (FORMS[form],), grad, x, scalars, bounded), scalars)
 
 
@@ -187,7 +189,7 @@ def swish(x: Tensor, scalars: Tensors) -> Tensor | None:
     return _forward("adaptact_forward", (FORMS["absent"],), x, _of_swish(scalars), False)
 
 
-def swish_backward(grad: Tensor, x: Tensor, scalars: Tensors) -> Tensors | None:
+def swish_backward(needed: tuple[bool, ...], grad: Tensor, x: Tensor, scalars: Tensors) -> Tensors | None:
     found = _backward("adaptact_backward", (FORMS["absent"],), grad, x, _of_swish(scalars), False)
     return _shaped(found, scalars, first=1)
 
@@ -202,7 +204,9 @@ def pair(x: Tensor, scalars: Tensors, first: str, second: str) -> Tensor | None:
     return _forward("adaptact_pair", (PAIRED[first], PAIRED[second]), x, scalars * 3, True)
 
 
-def pair_backward(grad: Tensor, x: Tensor, scalars: Tensors, first: str, second: str) -> Tensors | None:
+def pair_backward(
+    needed: tuple[bool, ...], grad: Tensor, x: Tensor, scalars: Tensors, first: str, second: str
+) -> Tensors | None:
     which = PAIRED[first], PAIRED[second]
     return _shaped(_backward("adaptact_pair_backward", which, grad, x, scalars * 3, True), scalars)
 
