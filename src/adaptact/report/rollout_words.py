@@ -293,6 +293,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "alarm": ("alarm", "警報"),
     "yes": ("yes", "あり"),
     "no": ("", ""),
+    "unseen": ("{share} not in the training: {examples}", "学習時にない値{share}：{examples}"),
     "p_columns": (
         "now: of a distribution the largest difference in the share of rows below any value (of categories, the share that "
         "moved); else a share. PSI below 0.1 is little, above 0.25 much.",
