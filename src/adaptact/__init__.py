@@ -18,6 +18,7 @@ from adaptact.activations.options import LEARNING
 
 if TYPE_CHECKING:
     from adaptact.activations.cpu.kernels import compile_kernels
+    from adaptact.api.check_data import DataReport, check_data
     from adaptact.api.compare import Comparison, compare
     from adaptact.api.predict import Predictions, predict
     from adaptact.api.train import train
@@ -28,9 +29,11 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Comparison": "api.compare",
+    "DataReport": "api.check_data",
     "Predictions": "api.predict",
     "Record": "records",
     "Replacement": "surgery",
+    "check_data": "api.check_data",
     "compare": "api.compare",
     "compile_kernels": "activations.cpu.kernels",
     "named_activations": "surgery",

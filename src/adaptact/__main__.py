@@ -69,48 +69,60 @@ def _main(words: list[str]) -> int:
     job, *words = words
     if from_make:
         words += words_from_make(os.environ)
-    debug = "debug=true" in [word.lower() for word in words]
     try:
-        if job not in JOBS:
-            raise ConfigError([f"there is no job {job!r}. {did_you_mean(job, JOBS)}"])
-        if job in CONFIGURED and {"-h", "--help"} & set(words):
-            print(launcher.help_text(job))
-            return 0
-        if job in OPTIONS and {"-h", "--help"} & set(words):
-            module, name = OPTIONS[job]
-            print(launcher.help_of(job, getattr(importlib.import_module(module), name)))
-            return 0
-        module = f"adaptact.jobs.{job.replace('-', '_')}"
-        if job == "inspect" and not any(word.startswith("data=") for word in words):
-            words.append("data=none")
-        if job in CONFIGURED:
-            launcher.run_job(
-                job,
-                words,
-                lambda settings: importlib.import_module(module).run(settings),
-                lambda outcomes: importlib.import_module(module).after_sweep(outcomes),
-            )
-        else:
-            return importlib.import_module(module).run(words) or 0
-    except UserError as error:
-        if debug:
+        return _run(job, words)
+    except (UserError, BrokenPipeError, KeyboardInterrupt, OSError, MemoryError) as error:
+        if "debug=true" in [word.lower() for word in words] and not isinstance(error, KeyboardInterrupt):
             traceback.print_exc()
+        return _ended_by(error)
+
+
+def _run(job: str, words: list[str]) -> int:
+    """Run a job, or print its help.
+
+    Raises:
+        ConfigError: an unknown job; also all that the job raises.
+    """
+    if job not in JOBS:
+        raise ConfigError([f"there is no job {job!r}. {did_you_mean(job, JOBS)}"])
+    asks = {"-h", "--help"} & set(words)
+    if job in CONFIGURED and asks:
+        print(launcher.help_text(job))
+        return 0
+    if job in OPTIONS and asks:
+        module, name = OPTIONS[job]
+        print(launcher.help_of(job, getattr(importlib.import_module(module), name)))
+        return 0
+    module = f"adaptact.jobs.{job.replace('-', '_')}"
+    if job not in CONFIGURED:
+        return importlib.import_module(module).run(words) or 0
+    if job == "inspect" and not any(word.startswith("data=") for word in words):
+        words.append("data=none")
+    launcher.run_job(
+        job,
+        words,
+        lambda settings: importlib.import_module(module).run(settings),
+        lambda outcomes: importlib.import_module(module).after_sweep(outcomes),
+    )
+    return 0
+
+
+def _ended_by(error: BaseException) -> int:
+    """Say on stderr what ended a job, and return the exit code."""
+    if isinstance(error, UserError):
         problems = error.problems if isinstance(error, ConfigError) else [str(error)]
         print("\n".join(f"error: {problem}" for problem in problems), file=sys.stderr)
         return 2
-    except BrokenPipeError:  # `| head` has seen enough
+    if isinstance(error, BrokenPipeError):  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt as error:
+    if isinstance(error, KeyboardInterrupt):
         way_out = "nothing is half written; the same command begins again"
         print(str(error) or f"interrupted by {name_of(error)}: {way_out}", file=sys.stderr)
         return EXIT_CODES[name_of(error)]
-    except (OSError, MemoryError) as error:  # of the machine, wherever it struck
-        if debug:
-            traceback.print_exc()
-        print(f"error: {_of_machine(error)}", file=sys.stderr)
-        return 2
-    return 0
+    assert isinstance(error, (OSError, MemoryError))  # of the machine, wherever it struck
+    print(f"error: {_of_machine(error)}", file=sys.stderr)
+    return 2
 
 
 def _of_machine(error: OSError | MemoryError) -> str:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from adaptact import config
 from adaptact.errors import ConfigError, UserError, did_you_mean
 from adaptact.files import parse_yaml, read_yaml
-from adaptact.records import conf_dir, read_config
+from adaptact.records import CONFIG_FILE, conf_dir, read_config
 from adaptact.schema import types_of
 from adaptact.shapes import repr_short
 from adaptact.words import Flags, prepare, split_flags
@@ -82,7 +82,7 @@ def resumed(words: list[str]) -> config.Config:
     """
     typed = dict(word.lstrip("+").split("=", 1) for word in words if "=" in word)
     folder = Path(typed.pop("resume")).absolute()
-    if not (folder / "config.yaml").is_file():
+    if not (folder / CONFIG_FILE).is_file():
         raise UserError(f"resume={folder} is no run folder: it has no config.yaml")
     raw = read_config(folder)
     problems = [f"{word!r} is not of the form name=value" for word in words if "=" not in word]

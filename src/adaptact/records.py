@@ -23,7 +23,11 @@ COST_FILE = "cost.json"  # what each arm of a comparison costs
 RESULT_FILE = "result.json"  # the record of a run
 CONFIG_FILE = "config.yaml"
 METRICS_FILE = "metrics.csv"  # a row per epoch of a run
-PREPARATION_FOLDER = "preparation"  # of a run: how its data becomes the network's input
+ACTIVATIONS_FILE = "activations.csv"  # what its activations have learned after each epoch
+CURVES_FILE = "curves.json"  # the functions that they are in the end
+ENVIRONMENT_FILE = "environment.json"  # versions, device, precision
+BEST_FILE, LAST_FILE = "best.ckpt", "last.ckpt"  # below checkpoints/
+REPORT_PAGE = "report.html"  # of a comparison, for people
 COST = "cost"  # of a decision: beside those metrics, where costs are given
 SCHEMA_FILE = Path(__file__).parent / "schemas" / "result.json"
 
@@ -176,16 +180,11 @@ class Record:
         """Class number of :attr:`positive`; 1 where there is none."""
         return 1 if self.positive is None else self.labels.index(self.positive)
 
-    @property
-    def average_precision_of(self) -> str | None:
-        """Label of the class that the recorded average precision is about; earlier versions took the second."""
-        return None if self.positive is None else str(self.data.get("positive") or self.labels[1])
-
     def save(self, folder: Path) -> None:
         """Write ``result.json``; values that are not finite become null."""
         self.folder = folder
         plain = {"schema": self.schema, **dataclasses.asdict(self)}
-        write_json(folder / "result.json", plain)
+        write_json(folder / RESULT_FILE, plain)
 
     @classmethod
     def load(cls, folder: Path) -> Record:
@@ -194,7 +193,7 @@ class Record:
         Raises:
             UserError: no record, a broken one, or one of another schema.
         """
-        path = folder / "result.json"
+        path = folder / RESULT_FILE
         try:
             plain = read_json(path)
             check_schema(plain, SCHEMA, path)
@@ -223,7 +222,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         UserError: no such file, or one that holds no keys.
     """
     try:
-        return dict(read_yaml(folder / "config.yaml"))
+        return dict(read_yaml(folder / CONFIG_FILE))
     except FileNotFoundError:
         raise UserError(f"{folder} is no run folder: it has no config.yaml") from None
 

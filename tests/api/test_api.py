@@ -138,5 +138,16 @@ def test_predict_scores_a_frame_and_keeps_a_file_where_one_is_named(frame: pd.Da
     assert list(kept.to_frame()["prediction"]) == list(found.to_frame()["prediction"])
 
 
+def test_check_data_finds_a_leak_in_a_frame(frame: pd.DataFrame, tmp_path: Path) -> None:
+    leaking = frame.assign(理由=np.where(frame["解約"] == "はい", "料金", ""))
+    found = adaptact.check_data(leaking, target="解約", output_dir=tmp_path / "runs" / "train")
+    assert found.verdict == "warnings"
+    assert "理由" in set(found.to_frame().query("kind == 'leak'")["column"])
+    assert found.page.is_relative_to(tmp_path)
+    assert found.report == files.read_json(found.page.with_name("data_report.json"))
+    missing = adaptact.check_data(frame, target="退会", output_dir=tmp_path / "runs" / "train")
+    assert missing.verdict == "unusable"
+
+
 def test_every_public_name_can_be_imported() -> None:
     assert all(getattr(adaptact, name) is not None for name in adaptact.__all__)

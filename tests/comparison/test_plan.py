@@ -196,3 +196,11 @@ def test_a_plan_of_an_earlier_version_gets_the_threads_of_now(make_plan: Callabl
     (tmp_path / "plan.json").write_text(json.dumps(plain), encoding="utf-8")
     assert Plan.read(tmp_path).threads is None
     assert settle(tmp_path, make_plan(threads=2)).threads == 2
+
+
+def test_loggers_of_any_version_change_no_hash(make_plan: Make) -> None:
+    plan, other = make_plan(), make_plan()
+    for arm in other.arms:
+        arm.settings["logger"] = {"tensorboard": True, "of_an_earlier_version": 3}
+    assert other.hash == plan.hash
+    assert [run.hash for run in other.runs(other.arms[0])] == [run.hash for run in plan.runs(plan.arms[0])]

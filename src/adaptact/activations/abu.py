@@ -14,6 +14,8 @@ from adaptact.activations.base import AdaptiveActivation
 from adaptact.activations.registry import register
 from adaptact.activations.tensors import Scalar, as_scalar, bounded, widen
 
+__all__ = ["ABU", "ABU_BASES", "ABU_MODES", "abu", "abu_weights"]
+
 _DEFAULT = options.ABU()
 ABU_MODES = typing.get_args(options.Mode)
 ABU_BASES: Mapping[str, Callable[[Tensor], Tensor]] = {

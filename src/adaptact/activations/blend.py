@@ -16,6 +16,8 @@ from adaptact.activations.registry import register, to_module
 from adaptact.activations.tensors import Scalar, apply, as_scalar, as_wide_as, transformed, widen
 from adaptact.activations.tensors import bounded as bounded_
 
+__all__ = ["BLENDED", "Blend", "blend", "blend_of"]
+
 _DEFAULT = options.Blend()
 BLENDED: Mapping[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda x: x,

@@ -71,7 +71,7 @@ def _faster(function: str, x: Tensor, grad: Tensor | None = None) -> list[Faster
     """Faster implementations for the device and dtype of ``x``, where its memory can be read now and nothing is
     recorded of what is done with it.
     """
-    if torch.compiler.is_compiling() or not _plain(x):
+    if torch.compiler.is_compiling() or torch_private.lowered() or torch_private.recorded() or not _plain(x):
         return []
     if grad is not None and (torch.is_grad_enabled() or grad.dtype != x.dtype or not _plain(grad)):
         return []  # with gradients enabled, the backward pass itself is to be differentiated
@@ -83,7 +83,6 @@ def _plain(x: Tensor) -> bool:
         type(x) is Tensor
         and x.layout == torch.strided
         and not x.is_neg()
-        and not torch_private.wrapped(x)
-        and not torch_private.recorded()
+        and not torch_private.batched(x)
         and x.numel() > 0
     )

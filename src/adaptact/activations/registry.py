@@ -12,7 +12,6 @@ import pkgutil
 import sys
 from collections.abc import Callable
 from functools import cache
-from types import ModuleType
 from typing import Any, TypeVar
 
 from torch import nn
@@ -66,17 +65,12 @@ def activations() -> dict[str, Callable[..., nn.Module]]:
 
 @cache
 def functions() -> dict[str, Any]:
-    """Public functions, constants and types of the modules that define activations, and of their helpers."""
+    """Public functions of the modules that define activations and of their helpers; constants by their ``__all__``."""
     homes = {make.__module__ for make in activations().values() if make.__module__.startswith(PACKAGE)}
     found: dict[str, Any] = {}
     for home in sorted({*homes, f"{PACKAGE}.tensors"}):
         module = sys.modules[home]
-        found |= {name: value for name, value in vars(module).items() if _is_public(module, name, value)}
+        own = [name for name, value in vars(module).items() if getattr(value, "__module__", None) == home]
+        public = getattr(module, "__all__", [name for name in own if not name.startswith("_")])
+        found |= {name: vars(module)[name] for name in public if not inspect.isclass(vars(module)[name])}
     return found
-
-
-def _is_public(module: ModuleType, name: str, value: Any) -> bool:
-    if hasattr(module, "__all__"):
-        return name in module.__all__
-    own = inspect.isfunction(value) and value.__module__ == module.__name__
-    return not name.startswith("_") and (own or name.isupper())

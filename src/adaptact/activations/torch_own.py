@@ -6,11 +6,15 @@ from torch import nn
 
 from adaptact.activations.registry import register
 
-register("identity")(nn.Identity)
-register("relu")(nn.ReLU)
-register("leaky_relu")(nn.LeakyReLU)
-register("prelu")(nn.PReLU)
-register("elu")(nn.ELU)
-register("gelu")(nn.GELU)
-register("silu")(nn.SiLU)
-register("mish")(nn.Mish)
+OWN: dict[str, type[nn.Module]] = {
+    "identity": nn.Identity,
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "prelu": nn.PReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "mish": nn.Mish,
+}
+for name, make in OWN.items():
+    register(name)(make)

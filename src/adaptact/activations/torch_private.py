@@ -1,6 +1,6 @@
-"""Private names of torch, each with what it answers; a test says when one of them moves.
+"""Private names of torch, each with the question that it answers and no public name does.
 
-Checked with torch 2.8 and 2.13. There are no public names for these questions.
+Checked with torch 2.13; a test says when one of them moves, vanishes or answers otherwise.
 """
 
 from __future__ import annotations
@@ -23,13 +23,17 @@ def forward_mode() -> bool:
 
 def recorded() -> bool:
     """Return True where a dispatch mode (FakeTensorMode, a profiler of operators) or a tracer sees every operator."""
-    return torch._C._len_torch_dispatch_stack() > 0 or torch._C._get_tracing_state() is not None
+    return torch._C._len_torch_dispatch_stack() > 0 or torch.jit.is_tracing()
 
 
-def wrapped(x: Tensor) -> bool:
-    """Return True for a tensor that stands for others: of functorch, or of ``is_grads_batched``."""
-    functorch = torch._C._functorch
-    return functorch.peek_interpreter_stack() is not None or functorch.is_legacy_batchedtensor(x)
+def lowered() -> bool:
+    """Return True inside functorch's transforms, also where they have stepped down to what they are made of."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
+
+
+def batched(x: Tensor) -> bool:
+    """Return True for a tensor that stands for many, as ``is_grads_batched`` hands them to a backward pass."""
+    return torch._C._functorch.is_legacy_batchedtensor(x)
 
 
 def apply(function: type[torch.autograd.Function], *inputs: Any) -> Tensor:

@@ -2,13 +2,67 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from adaptact import config, files, folders, records, terminal
+from adaptact import config, files, folders, launcher, records, terminal
+from adaptact.api.inputs import configuration
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from adaptact.data.kinds import Check
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """The result of a look at data.
+
+    Args:
+        report: the content of ``data_report.json``.
+        page: the report for people, one HTML file.
+    """
+
+    report: dict[str, Any]
+    page: Path
+
+    @property
+    def verdict(self) -> str:
+        """One of "ready", "warnings" and "unusable"."""
+        return str(self.report["verdict"])
+
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        """What was found, the severe first: kind, level, column, detail, advice."""
+        return list(self.report["findings"])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Tabulate the findings, a row each."""
+        import pandas as pd
+
+        return pd.DataFrame(self.findings, columns=["level", "kind", "column", "detail", "advice"])
+
+
+def check_data(data: pd.DataFrame | str | Path, /, *, target: str | None = None, **options: Any) -> DataReport:
+    """Look at data before the training, as ``adaptact check-data`` does.
+
+    Args:
+        data: a data frame, the path of a table or of a folder of pictures, or the name of a data set.
+        target: name of the column to predict.
+        options: as in :func:`adaptact.train`: ``data={"time": "date"}``.
+
+    Raises:
+        ConfigError, DataError: options that do not go together, nothing at the path. Data that cannot be used is
+            reported, with the verdict "unusable".
+
+    >>> import adaptact
+    >>> adaptact.check_data("customers.csv", target="churn").verdict  # doctest: +SKIP
+    'warnings'
+    """
+    words, changes = configuration(data, target, options)
+    found, page = carry_out(launcher.compose(words, changes))
+    return DataReport(files.finite(found.report), page)
 
 
 def carry_out(settings: config.Config) -> tuple[Check, Path]:

@@ -20,6 +20,7 @@ from adaptact.errors import UserError
 from adaptact.folders import refuse_links
 from adaptact.interrupts import continues
 from adaptact.locks import locked
+from adaptact.records import REPORT_PAGE
 from adaptact.schema import Checker
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Comparison:
     @property
     def page(self) -> Path:
         """The report for people, one HTML file."""
-        return self.folder / "report.html"
+        return self.folder / REPORT_PAGE
 
     def to_frame(self) -> pd.DataFrame:
         """Tabulate the candidates: verdict, mean difference to the baseline with its interval, pairs, reason."""

@@ -30,8 +30,8 @@ def configuration(
         options: as keyword arguments: a choice of a group by name or as a dictionary with "name", a section as a
             dictionary, anything else by its key.
 
-    >>> configuration("wine", None, {"activation": "pelu", "trainer": {"max_epochs": 3}, "seed": 1})
-    (['data=wine', 'activation=pelu'], {'trainer': {'max_epochs': 3}, 'seed': 1})
+    >>> configuration("wine", None, {"activation": "swish", "trainer": {"max_epochs": 3}, "seed": 1})
+    (['data=wine', 'activation=swish'], {'trainer': {'max_epochs': 3}, 'seed': 1})
     """
     given = {name: plain(value) for name, value in options.items()}
     own = given.pop("data", {})

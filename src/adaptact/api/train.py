@@ -34,7 +34,7 @@ def train(data: pd.DataFrame | str | Path | None = None, /, *, target: str | Non
         ConfigError, DataError, UserError: before anything is written.
 
     >>> import adaptact
-    >>> record = adaptact.train("wine", activation="pelu", model={"name": "mlp", "widths": [8]},
+    >>> record = adaptact.train("wine", activation="swish", model={"name": "mlp", "widths": [8]},
     ...                         trainer={"max_epochs": 1}, logger="none")  # doctest: +SKIP
     >>> record.metrics["test"]["accuracy"]  # doctest: +SKIP
     0.83

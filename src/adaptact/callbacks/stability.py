@@ -45,7 +45,6 @@ class StabilityMonitor(L.Callback):
         self._in_a_row = 0
         self._first_bad = ""
         self._epoch_started = self._interval_started = 0.0
-        self._epoch_rows: list[int] = []
 
     def state_dict(self) -> dict[str, Any]:
         keys = ("losses", "norms", "spikes", "training_s", "scaler_skipped_steps", "_in_a_row", "_first_bad")

@@ -29,7 +29,7 @@ from adaptact.comparison.statistics import (
 )
 from adaptact.comparison.statistics import spread as deviation
 from adaptact.comparison.value import Value
-from adaptact.comparison.verdict import Guardrails, decide, default_margin
+from adaptact.comparison.verdict import Guardrails, Verdict, decide, default_margin
 from adaptact.errors import UserError
 
 SCHEMA = 1
@@ -178,24 +178,14 @@ def _candidate(
 ) -> dict[str, Any]:
     ours, theirs = by_arm[arm.name], by_arm[plan.baseline]
     pairs = differences(plan, ours, theirs, plan.metric)
-    gains = list(pairs.values())
-    number = len(plan.candidates)
-    guardrails = Guardrails(
-        failures=sum(r.failed for r in ours),
-        runs=len(ours),
-        baseline_failures=sum(r.failed for r in theirs),
-        baseline_runs=len(theirs),
-        latency_ratio=_ratio(cost, "latency"),
-        fit_time_ratio=_ratio(cost, "fit_time"),
-        max_latency_ratio=plan.limits["latency_ratio"],
-        max_fit_time_ratio=plan.limits["fit_time_ratio"],
-    )
-    seconds = [r.seconds for r in (*ours, *theirs) if r.seconds is not None]
+    gains, number = list(pairs.values()), len(plan.candidates)
     level, narrow_level = simultaneous(plan.error, number), equivalence_level(plan.error, number)
     finished = finished_pairs(ours, theirs)
     tested = _test_rows_of(finished)
     worth = row_worth(plan.metric, fmean(tested) if tested else 0, margin)
     limited = _limits(plan, gains, finished, worth, metric, (level, narrow_level))
+    guardrails = _guardrails(plan, ours, theirs, cost)
+    seconds = [r.seconds for r in (*ours, *theirs) if r.seconds is not None]
     verdict = decide(
         gains,
         margin=margin,
@@ -207,24 +197,13 @@ def _candidate(
         guardrails=guardrails,
         seconds_per_pair=2 * fmean(seconds) if seconds else None,
     )
-    p, smallest = sign_flip_p(gains) if gains else (None, None)
     plain: dict[str, Any] = {
         "activation": arm.name,
         "pairs": len(gains),
         "failures": guardrails.failures,
-        "mean_difference": verdict.interval.mean,
-        "interval": [verdict.interval.low, verdict.interval.high],
-        "interval_level": level,
-        "equivalence_interval": [verdict.narrow.low, verdict.narrow.high],
-        "equivalence_level": verdict.narrow.level,
-        "standard_error": verdict.interval.standard_error,
-        "df": verdict.interval.df,
-        "method": verdict.interval.method,
+        **_of_verdict(verdict, level),
         "test_train_ratio": ratio,
-        "p_value": p,
-        "p_value_smallest": smallest,
-        "p_value_can_decide": smallest is not None and smallest * number <= plan.error,
-        "p_value_holm": None,
+        **_p_values(gains, plan.error, number),
         "probability_of_superiority": probability_of_superiority(gains),
         "effect_size": effect_size(gains),
         "guardrails": {
@@ -233,11 +212,6 @@ def _candidate(
             "failure_rate": guardrails.failure_rate,
             "baseline_failure_rate": guardrails.baseline_failure_rate,
         },
-        "verdict": verdict.name,
-        "rule": verdict.rule,
-        "reason": verdict.reason,
-        "pairs_needed": verdict.pairs_needed,
-        "seconds_needed": verdict.seconds_needed,
         "differences": pairs,
         "validation": _summary(list(differences(plan, ours, theirs, plan.metric, "val").values()), level, ratio),
         "row_interval": _row_interval(plan, finished, level, metric),
@@ -257,6 +231,45 @@ def _candidate(
             **_summary(list(differences(plan, ours, theirs, clearer).values()), level, ratio),
         }
     return plain
+
+
+def _guardrails(plan: Plan, ours: Sequence[Result], theirs: Sequence[Result], cost: dict[str, Any]) -> Guardrails:
+    return Guardrails(
+        failures=sum(r.failed for r in ours),
+        runs=len(ours),
+        baseline_failures=sum(r.failed for r in theirs),
+        baseline_runs=len(theirs),
+        latency_ratio=_ratio(cost, "latency"),
+        fit_time_ratio=_ratio(cost, "fit_time"),
+        max_latency_ratio=plan.limits["latency_ratio"],
+        max_fit_time_ratio=plan.limits["fit_time_ratio"],
+    )
+
+
+def _of_verdict(verdict: Verdict, level: float) -> dict[str, Any]:
+    """Give the verdict with the intervals that it was taken from."""
+    return {
+        "mean_difference": verdict.interval.mean,
+        "interval": [verdict.interval.low, verdict.interval.high],
+        "interval_level": level,
+        "equivalence_interval": [verdict.narrow.low, verdict.narrow.high],
+        "equivalence_level": verdict.narrow.level,
+        "standard_error": verdict.interval.standard_error,
+        "df": verdict.interval.df,
+        "method": verdict.interval.method,
+        "verdict": verdict.name,
+        "rule": verdict.rule,
+        "reason": verdict.reason,
+        "pairs_needed": verdict.pairs_needed,
+        "seconds_needed": verdict.seconds_needed,
+    }
+
+
+def _p_values(gains: Sequence[float], error: float, candidates: int) -> dict[str, Any]:
+    """Give the sign-flip p-value and the smallest one that so many pairs can have; Holm's comes with all candidates."""
+    p, smallest = sign_flip_p(gains) if gains else (None, None)
+    can_decide = smallest is not None and smallest * candidates <= error
+    return {"p_value": p, "p_value_smallest": smallest, "p_value_can_decide": can_decide, "p_value_holm": None}
 
 
 def _largest(pairs: Sequence[tuple[Result, Result]], metric: str) -> float:

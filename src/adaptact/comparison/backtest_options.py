@@ -127,7 +127,7 @@ def runs_of(arm: Arm, options: Backtest, source: str) -> Iterator[WindowRun]:
         for seed in options.seeds:
             settings = copy.deepcopy(arm.settings)
             settings["seed"] = settings["data"]["order_seed"] = seed + arm.seed_offset
-            key = digest([decisive, asdict(scheme), origin, source, code_version()])
+            key = digest([decisive(settings), asdict(scheme), origin, source, code_version()])
             yield WindowRun(arm.name, seed, None, settings, key, origin)
 
 

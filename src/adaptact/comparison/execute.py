@@ -17,6 +17,7 @@ from adaptact.comparison.results import CostFile, read_result, reference_files, 
 from adaptact.comparison.worker_pool import execute
 from adaptact.data import Prepared
 from adaptact.errors import UserError
+from adaptact.records import COST_FILE
 from adaptact.training.timing import measure_costs
 
 
@@ -64,7 +65,7 @@ def measure(plan: Plan, folder: Path, settings: Settings, prepared: Prepared, wa
     """Fit time and latency of all arms, after the runs; kept while the arms are the same."""
     arms = {arm.name: arm for arm in plan.arms if arm.role != "control"}
     key = digest([{name: arm.settings for name, arm in arms.items()}, plan.code, ways])
-    path = folder / "cost.json"
+    path = folder / COST_FILE
     with contextlib.suppress(FileNotFoundError, UserError):  # a broken one is measured again
         kept = files.read_json(path, CostFile)
         if kept["key"] == key:

@@ -138,7 +138,8 @@ def to_dict(config: Config) -> dict[str, Any]:
 
 def decisive(plain: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration, as :func:`to_dict` gives it, without the options that cannot change a number of a run."""
-    nothing = {key for key, f, _ in describe() if f.metadata.get("decides") == "nothing"}
+    fields = [(f.name, f) for f in dataclasses.fields(Config)] + [(key, f) for key, f, _ in describe()]
+    nothing = {key for key, f in fields if f.metadata.get("decides") == "nothing"}
     kept: dict[str, Any] = {}
     for key, value in plain.items():
         if isinstance(value, Mapping):

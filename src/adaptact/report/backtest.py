@@ -15,6 +15,7 @@ from adaptact.comparison.backtest_analysis import Ran, analyse, rows_of
 from adaptact.comparison.backtest_options import Backtest
 from adaptact.comparison.plan import Arm
 from adaptact.comparison.results import as_csv
+from adaptact.records import BACKTEST_FILE
 from adaptact.report.backtest_figures import draw
 from adaptact.report.backtest_page import ageing, page, sentences
 from adaptact.report.backtest_words import speaker
@@ -52,7 +53,7 @@ def write_report(
     report["words"] = list(words)
     with files.together(folder) as draft:
         files.write_text(draft / "backtest.csv", as_csv(rows_of(found, metric, described)))
-        files.write_json(draft / "backtest.json", report)
+        files.write_json(draft / BACKTEST_FILE, report)
         for language, file in PAGES.items():
             say = speaker(language)
             pictures = draw(report, say)

@@ -16,6 +16,7 @@ from adaptact.comparison.earlier_looks import EarlierLook
 from adaptact.comparison.plan import Plan
 from adaptact.comparison.value import Value
 from adaptact.errors import UserError
+from adaptact.records import BACKTEST_FILE, REPORT_FILE, REPORT_PAGE
 from adaptact.report import backtest_page, backtest_words, comparison_figures
 from adaptact.report.blocks import Block, to_markdown
 from adaptact.report.comparison_page import cautions, criteria, page, reason, sentence, to_be_found
@@ -70,10 +71,10 @@ def write_report(
     chosen = to_deploy(plan, report, found)
     with files.together(folder) as draft:
         files.write_text(draft / "runs.csv", results.as_csv(results.table(found, plan.metric)))
-        files.write_json(draft / "report.json", report)
+        files.write_json(draft / REPORT_FILE, report)
         write_pictures(draft, pictures)
         files.write_text(draft / "report.md", to_markdown(document))
-        files.write_text(draft / "report.html", to_html(document, language, pictures))
+        files.write_text(draft / REPORT_PAGE, to_html(document, language, pictures))
         if chosen is not None:
             files.write_text(draft / "model_card.md", to_markdown(card(plan, report, found, chosen, say)))
     return report
@@ -85,7 +86,7 @@ def ageing_of(folder: Path, language: str) -> list[Block]:
     Raises:
         UserError: no back-test there, or a broken one.
     """
-    path = folder / "backtest.json"
+    path = folder / BACKTEST_FILE
     try:
         plain = files.read_json(path)
     except FileNotFoundError:

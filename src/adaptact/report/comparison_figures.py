@@ -18,6 +18,7 @@ from adaptact.comparison.plan import Plan
 from adaptact.comparison.results import Result
 from adaptact.errors import UserError
 from adaptact.fonts import east_asian_fonts
+from adaptact.records import ACTIVATIONS_FILE, CURVES_FILE, METRICS_FILE
 from adaptact.report.comparison_words import Say
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#f0e442")  # Okabe and Ito
@@ -118,7 +119,7 @@ def learning_curves(plan: Plan, found: Sequence[Result], say: Say) -> Figure | N
 
 def _curve(result: Result, column: str) -> list[float]:
     try:
-        rows = files.read_csv(result.folder / "metrics.csv")
+        rows = files.read_csv(result.folder / METRICS_FILE)
         values = [float(row[column]) for row in rows if row.get(column)]
     except (FileNotFoundError, UserError, ValueError):
         return []
@@ -199,7 +200,7 @@ def _histories(found: Sequence[Result], arm: str) -> dict[str, dict[str, list[fl
             continue
         own: dict[str, dict[str, list[float]]] = {}
         try:
-            for row in files.read_csv(result.folder / "activations.csv"):
+            for row in files.read_csv(result.folder / ACTIVATIONS_FILE):
                 for key, value in row.items():
                     if key not in {"epoch", "site"} and value:
                         own.setdefault(row["site"], {}).setdefault(key, []).append(float(value))
@@ -242,7 +243,7 @@ def learned_curves(plan: Plan, found: Sequence[Result], say: Say) -> Figure | No
 
 def _curves(result: Result) -> dict[str, dict[str, list[float]]]:
     try:
-        found = files.read_json(result.folder / "curves.json", dict[str, dict[str, list[float | None]]])
+        found = files.read_json(result.folder / CURVES_FILE, dict[str, dict[str, list[float | None]]])
         return {site: curve for site, curve in found.items() if _is_whole(curve)}
     except (FileNotFoundError, UserError):
         return {}

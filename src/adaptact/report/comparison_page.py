@@ -35,6 +35,30 @@ def page(
         backtest: blocks of a back-test.
         words: of the command that makes the comparison and this report.
     """
+    blocks: list[Block] = [
+        *_verdict(report, say),
+        *_plan_and_data(report, say),
+        *_outcomes(report, say, pictures),
+        *_what_was_learned(report, say, pictures),
+        *_costs(report, say),
+        *backtest,
+    ]
+    blocks += [
+        Heading(say("h_metrics")),
+        Table([metrics(arm, plan.metric, say) for arm in report["arms"]]),
+        Heading(say("h_statistics")),
+        Table([statistics(c, say) for c in report["candidates"]]),
+        Heading(say("h_reproduce")),
+        Paragraph(say("p_reproduce")),
+        Code("\n".join(commands(plan, words, report_words))),
+        Paragraph(made_with(report, say)),
+        Heading(say("h_glossary")),
+        Bullets(say("glossary").split(" | ")),
+    ]
+    return Document(sentence(report, say), blocks)
+
+
+def _verdict(report: Report, say: Say) -> list[Block]:
     blocks: list[Block] = [Paragraph(line) for line in to_be_found(report["positive"], say)]
     blocks.append(Bullets([reason(candidate, report, say) for candidate in report["candidates"]]))
     blocks += [Note(text) for text in cautions(report, say)]
@@ -50,6 +74,12 @@ def page(
                 base=report["baseline"],
             ),
         ),
+    ]
+    return blocks
+
+
+def _plan_and_data(report: Report, say: Say) -> list[Block]:
+    blocks: list[Block] = [
         Heading(say("h_decided")),
         Paragraph(decided(report, say)),
         Heading(say("h_data")),
@@ -60,7 +90,16 @@ def page(
     if report["references"]:
         each = [f"{r['name']} {mean_sd(r['score'])}" for r in report["references"]]
         blocks.append(Paragraph(say("p_references", list=say("comma").join(each))))
-    blocks += [Heading(say("h_differences")), *_picture("differences", pictures, say), Table(per_pair(report, say))]
+    return blocks
+
+
+def _outcomes(report: Report, say: Say, pictures: Sequence[str]) -> list[Block]:
+    """Show differences, curves, stability, controls and robustness."""
+    blocks: list[Block] = [
+        Heading(say("h_differences")),
+        *_picture("differences", pictures, say),
+        Table(per_pair(report, say)),
+    ]
     if "learning_curves" in pictures:
         blocks += [Heading(say("h_curves")), *_picture("learning_curves", pictures, say)]
     blocks += [Heading(say("h_stability")), Table([stability(arm, say) for arm in report["arms"]])]
@@ -71,10 +110,21 @@ def page(
         blocks += [Heading(say("h_controls")), Table(rows, say("p_controls", level=level))]
     if any(found["rows"] for found in report["robustness"]):
         blocks += [Heading(say("h_robustness")), *_picture("robustness", pictures, say), *robustness(report, say)]
+    return blocks
+
+
+def _what_was_learned(report: Report, say: Say, pictures: Sequence[str]) -> list[Block]:
+    blocks: list[Block] = []
     if learned := [row for arm in report["arms"] for row in layers(arm, say)]:
         blocks += [Heading(say("h_learned")), Table(learned, say("p_learned"))]
         for name in ("learned", "over_time", "curves"):
             blocks += _picture(name, pictures, say)
+    return blocks
+
+
+def _costs(report: Report, say: Say) -> list[Block]:
+    """Show what each activation costs, and what switching is worth."""
+    blocks: list[Block] = []
     if report["cost"]:
         blocks.append(Heading(say("h_cost")))
         for way in ("", "compiled_", "onnx_"):
@@ -82,20 +132,7 @@ def page(
             blocks += [Table(rows, say(f"cost_{way or 'eager_'}"))] if all(rows) else []
     if report["value"]:
         blocks += [Heading(say("h_value")), *money(report, say)]
-    blocks += backtest
-    blocks += [
-        Heading(say("h_metrics")),
-        Table([metrics(arm, plan.metric, say) for arm in report["arms"]]),
-        Heading(say("h_statistics")),
-        Table([statistics(c, say) for c in report["candidates"]]),
-        Heading(say("h_reproduce")),
-        Paragraph(say("p_reproduce")),
-        Code("\n".join(commands(plan, words, report_words))),
-        Paragraph(made_with(report, say)),
-        Heading(say("h_glossary")),
-        Bullets(say("glossary").split(" | ")),
-    ]
-    return Document(sentence(report, say), blocks)
+    return blocks
 
 
 def _picture(name: str, pictures: Sequence[str], say: Say) -> list[Block]:

@@ -152,7 +152,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "h_learned": ("What was learned", "学習されたもの"),
     "h_cost": ("What it costs", "かかるコスト"),
     "h_reproduce": ("How to reproduce", "再現の方法"),
-    "h_terms": ("Words used here", "用語"),
     "h_data": ("The data", "データ"),
     # texts
     "p_criteria": (

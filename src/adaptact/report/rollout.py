@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from adaptact import files
+from adaptact.records import PLAN_FILE
 from adaptact.report import monitor_page, rollout_pages
 from adaptact.report.blocks import Document, to_markdown
 from adaptact.report.comparison_words import Say, speaker
@@ -33,7 +34,7 @@ def write_shadow(found: Found, listed: pd.DataFrame, folder: Path, words: Sequen
 
 def write_plan(plan: Found, folder: Path, words: Sequence[str]) -> None:
     """``plan.json`` and its pages with the power over time."""
-    files.write_json(folder / "plan.json", plan)
+    files.write_json(folder / PLAN_FILE, plan)
     plan = files.finite(plan)
     _pages(
         folder,

@@ -273,7 +273,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "h_quality": ("Quality", "品質"),
     "h_ageing": ("Age", "経過"),
     "h_columns": ("Columns", "列"),
-    "h_scores": ("What the model says", "モデルの出力"),
     "h_sites": ("Where in the network the data is strange", "ネットワークのどこでデータが異質か"),
     "h_history": ("Batches so far", "これまでのバッチ"),
     "h_notes": ("How it was read", "読み込みについて"),
@@ -294,7 +293,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "alarm": ("alarm", "警報"),
     "yes": ("yes", "あり"),
     "no": ("", ""),
-    "unseen": ("{share} not in the training: {examples}", "学習時にない値{share}：{examples}"),
     "p_columns": (
         "now: of a distribution the largest difference in the share of rows below any value (of categories, the share that "
         "moved); else a share. PSI below 0.1 is little, above 0.25 much.",
@@ -338,7 +336,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "this_batch": ("this batch", "今回"),
     "expected_axis": ("expected", "予測"),
     "came_axis": ("came", "実際"),
-    "input_axis": ("input", "入力"),
     "at_test": ("at the test", "テスト時"),
     "limit": ("limit", "限度"),
     "ratio": ("{ratio} times ({interval})", "{ratio}倍（{interval}）"),

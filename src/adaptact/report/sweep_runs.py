@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from adaptact.records import Record, read_config
+from adaptact.records import LAST_FILE, RESULT_FILE, Record, read_config
 
 NOT_SET_APART = {"activation.kind", "output_dir", "resume", "trust"}  # say nothing that another key does not
 
@@ -35,7 +35,7 @@ class Run:
             UserError: no configuration, a broken record.
         """
         settings = flat(read_config(folder))
-        if not (folder / "result.json").is_file():
+        if not (folder / RESULT_FILE).is_file():
             return cls(settings, "failed", "it left no result.json", None, folder)
         record = Record.load(folder)
         return cls(settings, record.status, record.reason, record, folder)
@@ -101,7 +101,7 @@ def gradient_norms(folder: Path) -> list[float]:
 
     from adaptact.training.checkpoints import load_checkpoint
 
-    path = folder / "checkpoints" / "last.ckpt"
+    path = folder / "checkpoints" / LAST_FILE
     if not path.is_file() or not (folder / "tensorboard").is_dir():
         return []
     weights = load_checkpoint(path)["state_dict"]

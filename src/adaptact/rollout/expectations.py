@@ -12,7 +12,7 @@ from adaptact.comparison.verdict import default_margin
 from adaptact.errors import UserError
 from adaptact.files import read_json
 from adaptact.outputs import read_outputs
-from adaptact.records import Record
+from adaptact.records import REPORT_FILE, RESULT_FILE, Record
 
 
 class _Candidate(TypedDict):
@@ -73,7 +73,7 @@ def from_comparison(folder: Path) -> dict[str, Any]:
         UserError: a report that cannot be read, or no finished run of the baseline.
     """
     try:
-        report = read_json(folder / "report.json", _Compared)
+        report = read_json(folder / REPORT_FILE, _Compared)
     except (FileNotFoundError, UserError) as error:
         raise UserError(f"{error}: make report name={folder.name} writes it again") from None
     baseline, names = report["baseline"], [one["activation"] for one in report["candidates"]]
@@ -95,4 +95,4 @@ def from_comparison(folder: Path) -> dict[str, Any]:
 
 def _of_arm(folder: Path) -> list[dict[str, Any]]:
     runs = sorted(path.parent for path in folder.glob("*/outputs.npz"))
-    return [from_run(run) for run in runs if (run / "result.json").is_file()]
+    return [from_run(run) for run in runs if (run / RESULT_FILE).is_file()]

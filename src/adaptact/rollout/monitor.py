@@ -22,6 +22,7 @@ from adaptact.errors import UserError
 from adaptact.export.predict_images import ImageRun
 from adaptact.export.trained_run import TableRun
 from adaptact.outputs import Outputs, read_outputs
+from adaptact.records import BACKTEST_FILE
 from adaptact.rollout.drift import Test, column_tests, distance_test, sample_test, smallest_shift
 from adaptact.rollout.options import Monitor
 from adaptact.rollout.outcomes import Outcomes, metric_of
@@ -275,8 +276,8 @@ def ageing(run: Run, batch: Batch, folder: str | None) -> dict[str, Any] | None:
     """
     if folder is None:
         return None
-    path = Path(folder) / "backtest.json"
-    path = path if path.is_file() else records.project_root() / "runs" / "backtest" / folder / "backtest.json"
+    path = Path(folder) / BACKTEST_FILE
+    path = path if path.is_file() else records.project_root() / "runs" / "backtest" / folder / BACKTEST_FILE
     try:
         plain = files.read_json(path)
     except FileNotFoundError:

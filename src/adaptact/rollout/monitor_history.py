@@ -16,6 +16,7 @@ from typing import Any, Literal, TypedDict
 from adaptact import files, folders
 from adaptact.errors import UserError
 from adaptact.export.predict import neutralized
+from adaptact.records import RESULT_FILE
 from adaptact.shapes import Count
 
 FILE = "history.csv"
@@ -72,7 +73,7 @@ def folder_of(run: Path) -> str:
     """The name of a run's history: the runs of all comparisons are called seed0, so that a digest tells them apart."""
     run = run.resolve()
     parts = run.parts[-3:] if run.name.startswith("seed") else run.parts[-1:]
-    digest = hashlib.sha256((run / "result.json").read_bytes()).hexdigest()
+    digest = hashlib.sha256((run / RESULT_FILE).read_bytes()).hexdigest()
     return f"{folders.safe_name('-'.join(parts))}-{digest[:8]}"
 
 

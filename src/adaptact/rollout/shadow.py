@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict
 from typing import Any
 
@@ -72,21 +73,32 @@ def compare(
         "others": [],
         "decided": None,
     }
-    if outcomes is None:
-        return found
-    at = outcomes.known
-    mine = None if groups is None else groups[at]
-    found["groups"] = None if mine is None else len(np.unique(mine))
+    if outcomes is not None:
+        mine = None if groups is None else groups[outcomes.known]
+        found |= _judged(runs, answers, outcomes, mine, metric, options)
+        found |= _decisions(runs, chosen, outcomes, mine, options.error, found["others"])
+    return found
+
+
+def _judged(
+    runs: list[TableRun],
+    answers: list[np.ndarray],
+    outcomes: Outcomes,
+    groups: np.ndarray | None,
+    metric: str,
+    options: Shadow,
+) -> dict[str, Any]:
+    """Judge by the metric that decides, and take the others beside it."""
+    record = runs[0].record
 
     def taken(name: str) -> RowDifference:
         return difference(
             name,
             outcomes.y,
-            answers[0][at],
-            answers[1][at],
-            of_arrays=metric_of_arrays(name, runs[0].record.positive_number),
+            *(each[outcomes.known] for each in answers),
+            of_arrays=metric_of_arrays(name, record.positive_number),
             error=options.error,
-            groups=mine,
+            groups=groups,
         )
 
     try:
@@ -94,34 +106,48 @@ def compare(
     except ValueError as error:
         raise DataError(f"input={options.input}: {error}") from None
     margin = options.margin if options.margin is not None else default_margin(metric, main.baseline)
-    found |= {
+    others = []
+    for name in ALSO:
+        slow = name == "auroc" and len(runs[0].labels) > 2  # a bootstrap of an expensive metric, for a side figure
+        if name in record.metrics["test"] and name != metric and not slow:
+            with contextlib.suppress(ValueError):
+                others.append(plain(taken(name)))
+    return {
+        "groups": None if groups is None else len(np.unique(groups)),
         "margin": margin,
         "verdict": judge(main.interval, main.narrow, margin, least=0.0),
         "difference": plain(main),
         "better": "higher" if metric in HIGHER else "lower",
+        "others": others,
     }
-    for name in ALSO:
-        slow = name == "auroc" and len(runs[0].labels) > 2  # a bootstrap of an expensive metric, for a side figure
-        if name in runs[0].record.metrics["test"] and name != metric and not slow:
-            try:
-                found["others"].append(plain(taken(name)))
-            except ValueError:
-                continue
-    if any(run.record.decision is not None for run in runs):  # what is acted on, by each run's threshold
-        acted = [np.eye(len(runs[0].labels))[choice[at]] for choice in chosen]
+
+
+def _decisions(
+    runs: list[TableRun],
+    chosen: list[np.ndarray],
+    outcomes: Outcomes,
+    groups: np.ndarray | None,
+    error: float,
+    others: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """Compare what would be acted on, by each run's threshold."""
+    if runs[0].task != "classification":
+        return {}
+    known = [choice[outcomes.known] for choice in chosen]
+    right = [choice == outcomes.y for choice in known]
+    counted = {
+        "both": int((right[0] & right[1]).sum()),
+        "baseline_only": int((right[0] & ~right[1]).sum()),
+        "candidate_only": int((right[1] & ~right[0]).sum()),
+        "neither": int((~right[0] & ~right[1]).sum()),
+    }
+    if any(run.record.decision is not None for run in runs):
+        acted = [np.eye(len(runs[0].labels))[choice] for choice in known]
         one = difference(
-            "accuracy", outcomes.y, *acted, of_arrays=metric_of_arrays("accuracy"), error=options.error, groups=mine
+            "accuracy", outcomes.y, *acted, of_arrays=metric_of_arrays("accuracy"), error=error, groups=groups
         )
-        found["others"].append(plain(one) | {"metric": DECISIONS})
-    if runs[0].task == "classification":
-        right = [choice[at] == outcomes.y for choice in chosen]
-        found["decided"] = {
-            "both": int((right[0] & right[1]).sum()),
-            "baseline_only": int((right[0] & ~right[1]).sum()),
-            "candidate_only": int((right[1] & ~right[0]).sum()),
-            "neither": int((~right[0] & ~right[1]).sum()),
-        }
-    return found
+        others = [*others, plain(one) | {"metric": DECISIONS}]
+    return {"decided": counted, "others": others}
 
 
 def plain(found: RowDifference) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from adaptact.config import Mode
 from adaptact.data import Prepared
 from adaptact.data.loaders import DataModule
 from adaptact.errors import ConfigError, UserError
+from adaptact.records import ACTIVATIONS_FILE, ENVIRONMENT_FILE, METRICS_FILE
 from adaptact.surgery import named_activations
 from adaptact.training import hardware
 from adaptact.training.build import build_network, resolved, with_positive
@@ -192,7 +193,7 @@ def _watchers(settings: config.Config, folder: Path, monitor: str, mode: str) ->
     stability = StabilityMonitor(settings.log_every_n_steps, settings.data.batch_size, settings.max_nonfinite_steps)
     return Watchers(
         stability=stability,
-        history=History(folder / "metrics.csv", stability),
+        history=History(folder / METRICS_FILE, stability),
         checkpoints=BestAndLast(folder / "checkpoints", monitor, mode),
         snapshots=CurveSnapshots(),
         signals=Signals(),
@@ -207,7 +208,7 @@ def _callbacks(
     callbacks: list[L.Callback] = [watchers.stability, watchers.history]
     callbacks += [ActivationMonitor()] if asked.activation_monitor else []
     callbacks += [watchers.signals]
-    callbacks += [ParameterHistory(folder / "activations.csv")] if asked.activations_csv else []
+    callbacks += [ParameterHistory(folder / ACTIVATIONS_FILE)] if asked.activations_csv else []
     callbacks += [watchers.snapshots] if asked.curve_snapshots and pictures else []
     callbacks += [ProgressLine(watchers.checkpoints.monitor or "")] if asked.progress and show else []
     callbacks += [RandomState(fingerprint)]
@@ -256,5 +257,5 @@ def _choose_kernels(settings: config.Config, network: nn.Module) -> bool:
     used: bool | None = None
     if settings.resume is not None:
         with contextlib.suppress(FileNotFoundError, UserError):  # cut off before it was written, or broken
-            used = files.read_json(Path(settings.resume) / "environment.json").get("kernels") is True
+            used = files.read_json(Path(settings.resume) / ENVIRONMENT_FILE).get("kernels") is True
     return kernels.settle(compiling=True, use=used is not False)

@@ -17,6 +17,7 @@ from adaptact.activations import create
 from adaptact.data import Prepared
 from adaptact.errors import ConfigError
 from adaptact.layouts import PLAIN, Layout
+from adaptact.records import LAST_FILE
 from adaptact.surgery import Replacement, Site, replace_activations
 from adaptact.training.finetune import freeze
 from adaptact.trust import import_trusted
@@ -47,7 +48,7 @@ def build_with_sites(
     settings: config.Config, input_shape: tuple[int, ...], n_outputs: int, layout: Layout | None = None
 ) -> tuple[nn.Module, list[Replacement]]:
     """As :func:`build_network`, with the activations that were put in."""
-    if settings.resume is not None and (Path(settings.resume) / "checkpoints" / "last.ckpt").is_file():
+    if settings.resume is not None and (Path(settings.resume) / "checkpoints" / LAST_FILE).is_file():
         settings = without_checkpoint(settings)  # the run's own checkpoint brings the weights
     options = config.options_of(settings.model)
     check_memory(settings, input_shape, n_outputs, layout, options)

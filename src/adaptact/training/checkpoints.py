@@ -20,6 +20,7 @@ from adaptact import config, files
 from adaptact.errors import UserError, machine_error
 from adaptact.files import check_archive
 from adaptact.layouts import Layout
+from adaptact.records import BEST_FILE, LAST_FILE
 from adaptact.shapes import Count, conform, repr_short
 from adaptact.sites import module_path
 from adaptact.training.build import build_network, without_checkpoint
@@ -51,19 +52,19 @@ class BestAndLast(ModelCheckpoint):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.ckpt_path is None:  # what ends the first epoch leaves a checkpoint too
-            trainer.save_checkpoint(Path(str(self.dirpath)) / "last.ckpt")
+            trainer.save_checkpoint(Path(str(self.dirpath)) / LAST_FILE)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         best = self.best_model_score
         super().on_validation_end(trainer, pl_module)
         if self.best_model_score is best and trainer.state.fn == TrainerFn.FITTING:  # else Lightning has saved both
-            trainer.save_checkpoint(Path(str(self.dirpath)) / "last.ckpt")
+            trainer.save_checkpoint(Path(str(self.dirpath)) / LAST_FILE)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """The last validation has saved: a later checkpoint could not be continued bit by bit."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        best = str(Path(str(self.dirpath)) / "best.ckpt")
+        best = str(Path(str(self.dirpath)) / BEST_FILE)
         paths = {"dirpath": self.dirpath, "best_model_path": best, "kth_best_model_path": best}
         known = {best: state_dict["best_model_score"]} if state_dict["best_k_models"] else {}
         super().load_state_dict({**state_dict, **paths, "best_k_models": known})
@@ -192,7 +193,7 @@ def activation_state(folder: Path, layers: Sequence[dict[str, Any]]) -> dict[str
     Args:
         layers: the "layers" of the run's record.
     """
-    state = load_checkpoint(folder / "checkpoints" / "best.ckpt")["state_dict"]
+    state = load_checkpoint(folder / "checkpoints" / BEST_FILE)["state_dict"]
     found = {}
     for layer in layers:
         prefix = f"network.{module_path(layer['name'])}."
@@ -209,7 +210,7 @@ def fitted_network(
     Raises:
         UserError: no checkpoint, a broken one, or one of another network.
     """
-    best = folder / "checkpoints" / "best.ckpt"
+    best = folder / "checkpoints" / BEST_FILE
     if not best.is_file():
         raise UserError(f"{folder} has no checkpoints/best.ckpt: its training ended before the first epoch did")
     try:

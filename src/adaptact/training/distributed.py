@@ -15,6 +15,7 @@ from adaptact import config, records
 from adaptact.data import Prepared
 from adaptact.errors import UserError
 from adaptact.interrupts import end_with
+from adaptact.records import RESULT_FILE
 from adaptact.training.build import build_network
 from adaptact.training.checks import check
 from adaptact.training.run import train
@@ -81,7 +82,7 @@ def train_in_processes(
 
 def _written(folder: Path) -> int | None:
     """When the record of a run was written; None where there is none."""
-    path = folder / "result.json"
+    path = folder / RESULT_FILE
     return path.stat().st_mtime_ns if path.is_file() else None
 
 

@@ -15,6 +15,7 @@ from torch import nn
 from adaptact import data, files, records
 from adaptact.callbacks.site_inputs import Inputs, curves, describe_layers, eagerly, observe
 from adaptact.data.text.padding import trimmed, without_padding
+from adaptact.records import CURVES_FILE
 from adaptact.surgery import named_activations
 from adaptact.training import hardware, input_profile
 from adaptact.training.assemble import RunParts
@@ -67,7 +68,7 @@ def finish(parts: RunParts, stopped: str | None, *, started: float, import_s: fl
     if parts.first:
         if "test" in found.predictions:
             outputs_of_run(found.predictions, parts.prepared).save(parts.folder)
-            files.write_json(parts.folder / "curves.json", curves(parts.network, found.inputs, parts.starts))
+            files.write_json(parts.folder / CURVES_FILE, curves(parts.network, found.inputs, parts.starts))
             input_profile.save(parts.folder, found.profile or {})
         record.save(parts.folder)
     if complete:

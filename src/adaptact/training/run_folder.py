@@ -15,6 +15,7 @@ from adaptact.data import Prepared
 from adaptact.errors import UserError
 from adaptact.folders import refuse_links
 from adaptact.outputs import Outputs
+from adaptact.records import BEST_FILE, CONFIG_FILE, ENVIRONMENT_FILE, LAST_FILE, METRICS_FILE, RESULT_FILE
 from adaptact.training import hardware
 from adaptact.training.checkpoints import KEY, check_resumable, epochs_done, load_checkpoint
 from adaptact.training.input_spec import Interface
@@ -48,9 +49,9 @@ def open_folder(
         return given or new_folder(settings, prepared), None
     folder = Path(settings.resume)
     refuse_links(folder, settings.follow_links)
-    last = folder / "checkpoints" / "last.ckpt"
+    last = folder / "checkpoints" / LAST_FILE
     if not last.is_file():  # stopped before the first step: it begins again
-        (folder / "metrics.csv").unlink(missing_ok=True)
+        (folder / METRICS_FILE).unlink(missing_ok=True)
         return folder, None
     checkpoint = load_checkpoint(last)
     check_resumable(checkpoint, last)
@@ -59,7 +60,7 @@ def open_folder(
         raise UserError(f"{last} does not fit the network of {folder / 'config.yaml'}: it is of another configuration")
     if checkpoint[KEY].get("fingerprint") != prepared.fingerprint:
         raise UserError(f"the data has changed since {folder} was trained: a resumed run would mix two data sets")
-    if (folder / "result.json").is_file():
+    if (folder / RESULT_FILE).is_file():
         record, done = records.Record.load(folder), epochs_done(checkpoint)
         if record.status in {"finished", "diverged"} and done >= settings.trainer.max_epochs:
             raise UserError(
@@ -82,7 +83,7 @@ def describe_run(
     """Write what is known before the first step: configuration, environment, input spec, preparation."""
     (folder / "checkpoints").mkdir(exist_ok=True)
     notes = [*prepared.notes, *notes]
-    files.write_yaml(folder / "config.yaml", config.to_dict(settings) | TYPED_ANEW)
+    files.write_yaml(folder / CONFIG_FILE, config.to_dict(settings) | TYPED_ANEW)
     environment = {
         "versions": hardware.versions(),
         "device": hardware.device_name(device),
@@ -90,7 +91,7 @@ def describe_run(
         "kernels": compiled,
         "notes": notes,
     }
-    files.write_json(folder / "environment.json", environment)
+    files.write_json(folder / ENVIRONMENT_FILE, environment)
     for note in [] if quiet else notes:
         print(f"note: {note}", file=sys.stderr)
     Interface.of(prepared).save(folder)
@@ -107,7 +108,7 @@ def batch_norm_notes(network: nn.Module, device: str) -> list[str]:
 
 def load_best(learner: Learner, folder: Path) -> int | None:
     """Give the learner the weights of the best checkpoint and return its epoch; None where there is none yet."""
-    path = folder / "checkpoints" / "best.ckpt"
+    path = folder / "checkpoints" / BEST_FILE
     if not path.is_file():
         return None
     best = load_checkpoint(path)

@@ -10,6 +10,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from adaptact import config
+from adaptact.records import CONFIG_FILE
 from adaptact.training.checkpoints import load_checkpoint
 
 
@@ -31,6 +32,6 @@ def tensorboard_logger(folder: Path, settings: config.Config, last: Path | None)
         purge["purge_step"] = 0 if last is None else load_checkpoint(last)["global_step"]
     logger = Board(folder, name="", version="tensorboard", default_hp_metric=False, **purge)
     if settings.resume is None:
-        text = (folder / "config.yaml").read_text(encoding="utf-8")
+        text = (folder / CONFIG_FILE).read_text(encoding="utf-8")
         logger.experiment.add_text("config", f"```yaml\n{text}\n```")
     return logger

@@ -401,6 +401,24 @@ def test_a_failure_to_compile_is_remembered_until_somebody_asks_again(
     assert compiler.read_text() == 2 * calls
 
 
+def test_processes_that_need_kernels_at_once_start_one_compiler(compiler: Path) -> None:
+    program = "from adaptact.activations.cpu import kernels; print(kernels.settle(compiling=True))"
+    both = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [each.communicate()[0].strip() for each in both] == ["False", "False"]
+    assert compiler.read_text().count("call") == 2 * len(compiling.FLAGS)  # to compile and to link
+
+
+@pytest.mark.skipif(not hasattr(os, "ST_NOEXEC"), reason="the system does not tell")
+def test_no_compiler_is_started_for_a_folder_that_no_code_is_loaded_from(
+    compiler: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    mounted = type("Mounted", (), {"f_flag": os.ST_NOEXEC})
+    monkeypatch.setattr(os, "statvfs", lambda path: mounted)
+    assert not kernels.settle(compiling=True)
+    assert "noexec" in caplog.text
+    assert compiler.read_text() == ""
+
+
 def test_a_compiler_that_succeeds_at_last_is_used(compiler: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not kernels.settle(compiling=True)
     monkeypatch.delenv("CXX")

@@ -77,6 +77,8 @@ def compiled(*, again: bool) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         check_owner(target.parent)
+        if hasattr(os, "ST_NOEXEC") and os.statvfs(target.parent).f_flag & os.ST_NOEXEC:
+            raise NoKernelError(f"{target.parent} is mounted noexec: XDG_CACHE_HOME names another folder")
         with _alone(target.parent):
             if target.is_file() and _own(target) and loads(target):
                 return target

@@ -26,6 +26,7 @@ from adaptact.activations.cpu.compiling import NoKernelError, check_owner, compi
 
 FORMS = {"none": 0, "tanh": 1, "sigmoid": 2, "absent": 3}
 PAIRED = {"identity": 0, "relu": 1, "silu": 2, "gelu": 3}
+Tensors = tuple[Tensor, ...]
 GRAIN = 2**15  # fewer elements are one thread's
 
 log = logging.getLogger(__name__)
@@ -123,95 +124,91 @@ def _last(x: Tensor) -> torch.memory_format:
     return formats.get(x.dim(), torch.contiguous_format)
 
 
-def _rest(x: Tensor, scalars: tuple[Tensor, ...], bounded: bool, shape: tuple[int, int, int]) -> tuple[int, ...]:
-    """The arguments that all kernels end with."""
-    alpha, beta, gamma = scalars
-    threads = torch.get_num_threads() if x.numel() >= GRAIN else 1
-    return alpha.data_ptr(), beta.data_ptr(), gamma.data_ptr(), bounded, *shape, threads
-
-
 def _like(x: Tensor, other: Tensor) -> Tensor:
     """``other`` in the order of ``x`` in memory."""
     return other.contiguous(memory_format=torch.contiguous_format if x.is_contiguous() else _last(x))
 
 
-def forward(x: Tensor, scalars: tuple[Tensor, Tensor, Tensor], form: str, bounded: bool = False) -> Tensor | None:
-    """SG-Blend at ``x``; None where that takes operators.
+def _forward(kernel: str, which: tuple[int, ...], x: Tensor, scalars: Tensors, bounded: bool) -> Tensor | None:
+    """The result of a kernel; None where that takes operators.
 
     Args:
-        x: any shape.
-        scalars: alpha, beta and gamma.
-        form: of GELU; "absent" for SSwish, which has no alpha.
+        which: of the functions that the kernel knows.
+        scalars: three of them, alpha, beta and gamma, as all kernels have.
         bounded: clamp alpha to [0, 1].
     """
     if (shape := _shape(x, scalars)) is None or not _ready():
         return None
-    assert _library is not None
     y = torch.empty_like(x)
-    pointers = x.data_ptr(), y.data_ptr()
-    _library.adaptact_forward(FORMS[form], x.dtype == torch.bfloat16, *pointers, *_rest(x, scalars, bounded, shape))
+    _run(kernel, which, (x, y), scalars, bounded, shape)
     return y
 
 
-def backward(
-    grad: Tensor, x: Tensor, scalars: tuple[Tensor, Tensor, Tensor], form: str, bounded: bool = False
-) -> tuple[Tensor, ...] | None:
-    """Gradients of ``x`` and of alpha, beta and gamma, each in its shape; None where that takes operators."""
+def _backward(
+    kernel: str, which: tuple[int, ...], grad: Tensor, x: Tensor, scalars: Tensors, bounded: bool
+) -> tuple[Tensor, Tensors] | None:
+    """Gradients of ``x`` and of alpha, beta and gamma, these without their shape; None where that takes operators."""
     if _library is None or (shape := _shape(x, scalars)) is None:
         return None
     grad, grad_x, sums = _like(x, grad), torch.empty_like(x), scalars[0].new_empty((3, shape[1]))
-    pointers = grad.data_ptr(), x.data_ptr(), grad_x.data_ptr(), sums.data_ptr()
-    _library.adaptact_backward(FORMS[form], x.dtype == torch.bfloat16, *pointers, *_rest(x, scalars, bounded, shape))
-    return grad_x, *(total.view(each.shape) for total, each in zip(sums.unbind(0), scalars))
+    _run(kernel, which, (grad, x, grad_x, sums), scalars, bounded, shape)
+    return grad_x, sums.unbind(0)
 
 
-def swish(x: Tensor, scalars: tuple[Tensor, ...]) -> Tensor | None:
+def _shaped(found: tuple[Tensor, Tensors] | None, scalars: Tensors, first: int = 0) -> Tensors | None:
+    """Gradients of x and of ``scalars``, whose sums begin at ``first``."""
+    return found and (found[0], *(total.view(each.shape) for total, each in zip(found[1][first:], scalars)))
+
+
+def _run(
+    kernel: str,
+    which: tuple[int, ...],
+    tensors: Tensors,
+    scalars: Tensors,
+    bounded: bool,
+    shape: tuple[int, int, int],
+) -> None:
+    x = tensors[0]
+    threads = torch.get_num_threads() if x.numel() >= GRAIN else 1
+    pointers = [each.data_ptr() for each in (*tensors, *scalars)]
+    getattr(_library, kernel)(*which, x.dtype == torch.bfloat16, *pointers, bounded, *shape, threads)
+
+
+def sg_blend(x: Tensor, scalars: Tensors, form: str, bounded: bool) -> Tensor | None:
+    return _forward("adaptact_forward", (FORMS[form],), x, scalars, bounded)
+
+
+def sg_blend_backward(grad: Tensor, x: Tensor, scalars: Tensors, form: str, bounded: bool) -> Tensors | None:
+    return _shaped(_backward("adaptact_backward", (FORMS[form],), grad, x, scalars, bounded), scalars)
+
+
+def swish(x: Tensor, scalars: Tensors) -> Tensor | None:
     """Swish (scalars: beta) or SSwish (beta, gamma)."""
-    return forward(x, _of_swish(scalars), "absent")
+    return _forward("adaptact_forward", (FORMS["absent"],), x, _of_swish(scalars), False)
 
 
-def swish_backward(grad: Tensor, x: Tensor, scalars: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
-    done = backward(grad, x, _of_swish(scalars), "absent")
-    return None if done is None else (done[0], *done[2 : 2 + len(scalars)])
+def swish_backward(grad: Tensor, x: Tensor, scalars: Tensors) -> Tensors | None:
+    found = _backward("adaptact_backward", (FORMS["absent"],), grad, x, _of_swish(scalars), False)
+    return _shaped(found, scalars, first=1)
 
 
-def _of_swish(scalars: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
+def _of_swish(scalars: Tensors) -> Tensors:
     beta = scalars[0]
     return beta, beta, scalars[1] if len(scalars) > 1 else torch.zeros_like(beta)
 
 
-def pair(x: Tensor, scalars: tuple[Tensor], first: str, second: str) -> Tensor | None:
-    """alpha * first(x) + (1 - alpha) * second(x) of two different functions in ``PAIRED``, alpha clamped to [0, 1].
-
-    None where that takes operators.
-    """
-    of_kernel = scalars * 3
-    if (shape := _shape(x, of_kernel)) is None or not _ready():
-        return None
-    assert _library is not None
-    y = torch.empty_like(x)
-    which = PAIRED[first], PAIRED[second], x.dtype == torch.bfloat16
-    _library.adaptact_pair(*which, x.data_ptr(), y.data_ptr(), *_rest(x, of_kernel, True, shape))
-    return y
+def pair(x: Tensor, scalars: Tensors, first: str, second: str) -> Tensor | None:
+    """alpha * first(x) + (1 - alpha) * second(x) of two different functions in ``PAIRED``, alpha clamped to [0, 1]."""
+    return _forward("adaptact_pair", (PAIRED[first], PAIRED[second]), x, scalars * 3, True)
 
 
-def pair_backward(
-    grad: Tensor, x: Tensor, scalars: tuple[Tensor], first: str, second: str
-) -> tuple[Tensor, Tensor] | None:
-    """Gradients of ``x`` and alpha, each in its shape; None where that takes operators."""
-    of_kernel = scalars * 3
-    if _library is None or (shape := _shape(x, of_kernel)) is None:
-        return None
-    (alpha,) = scalars
-    grad, grad_x, sums = _like(x, grad), torch.empty_like(x), alpha.new_empty((3, shape[1]))
-    which = PAIRED[first], PAIRED[second], x.dtype == torch.bfloat16
-    pointers = grad.data_ptr(), x.data_ptr(), grad_x.data_ptr(), sums.data_ptr()
-    _library.adaptact_pair_backward(*which, *pointers, *_rest(x, of_kernel, True, shape))
-    return grad_x, sums[0].view(alpha.shape)
+def pair_backward(grad: Tensor, x: Tensor, scalars: Tensors, first: str, second: str) -> Tensors | None:
+    which = PAIRED[first], PAIRED[second]
+    return _shaped(_backward("adaptact_pair_backward", which, grad, x, scalars * 3, True), scalars)
 
 
 IMPLEMENTATIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
-    "sg_blend": (forward, backward),
+    "sg_blend": (sg_blend, sg_blend_backward),
     "swish": (swish, swish_backward),
     "pair": (pair, pair_backward),
 }
