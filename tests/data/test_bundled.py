@@ -12,7 +12,7 @@ from torch import Tensor
 
 from adaptact import config
 from adaptact.data import PARTS, Prepared, bundled, load
-from adaptact.data.prepared import split_rows
+from adaptact.data.splits import split_rows
 
 SHAPES = {  # rows, input shape, outputs
     "digits": (1797, (1, 8, 8), 10),

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adaptact.data.prepared import fingerprint, split_rows, standardize
+from adaptact.data.prepared import fingerprint, standardize
+from adaptact.data.splits import split_rows
 from adaptact.errors import DataError
 
 modest = settings(deadline=None, max_examples=100)

@@ -25,7 +25,7 @@ def carry_out(options: Shadow, words: Sequence[str]) -> tuple[Path, dict[str, An
     """
     assert options.input is not None
     with terminal.console(stderr=True).status("loading the runs") as status:
-        from adaptact.data.splits import groups_of
+        from adaptact.data.table.splits import groups_of
         from adaptact.export.predict import neutral
         from adaptact.report.rollout import write_shadow
         from adaptact.rollout import shadow

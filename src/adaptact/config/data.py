@@ -32,14 +32,12 @@ class Data:
     )
     order_seed: int | None = option(None, "seed of the order of training rows; null: seed", ge=0, le=2**63 - 1)
     val_size: float = option(0.2, "share of rows for validation", gt=0, lt=1, decides="rows")
+    # resident, num_workers and cache change no number, but the hashes of earlier comparisons hold them
     resident: Literal["auto", "true", "false"] = option(
         "auto",
         "keep all tensors on the device; auto: if they take less than a quarter of its free memory",
-        decides="nothing",
     )
-    num_workers: int = option(
-        2, "worker processes, only where the data is not resident", ge=0, le=1000, decides="nothing"
-    )
+    num_workers: int = option(2, "worker processes, only where the data is not resident", ge=0, le=1000)
     positive: str | None = option(
         None,
         "two classes: the label to be found; null: the sought one of a known pair, as NG of OK, else the rarer",
@@ -324,9 +322,7 @@ class ImageFolder(Data):
     augment: list[str] = option(
         ["auto"], "training pictures are varied: flip, vertical_flip, crop, color; auto: flip, crop, color; none"
     )
-    cache: str | None = option(
-        None, "folder that keeps decoded pictures; null: data/cache of the project", decides="nothing"
-    )
+    cache: str | None = option(None, "folder that keeps decoded pictures; null: data/cache of the project")
     test_size: float = option(0.2, "share of pictures for the test", gt=0, lt=1, decides="rows")
     folds: int | None = option(None, "k-fold: the test part is one of so many folds", ge=2, le=100_000, decides="rows")
     fold: int = option(0, "which fold, from 0", ge=0, decides="rows")
@@ -373,7 +369,9 @@ class CustomData(Data):
     target_class: str = option(
         "", "dotted path of a class or function; its package must be named by trust=", decides="rows"
     )
-    options: dict[str, Any] = field(default_factory=dict, metadata={"help": "all other keys: arguments of the target"})
+    options: dict[str, Any] = field(
+        default_factory=dict, metadata={"help": "all other keys: arguments of the target", "decides": "rows"}
+    )
 
     @property
     def third_party(self) -> tuple[str, str]:

@@ -10,17 +10,8 @@ from sklearn.preprocessing import StandardScaler
 from adaptact import config
 from adaptact.data.kinds import DataKind
 from adaptact.data.positive import choose
-from adaptact.data.prepared import (
-    Part,
-    Prepared,
-    SourceRows,
-    Task,
-    classes,
-    fingerprint,
-    split_rows,
-    standardize,
-    values,
-)
+from adaptact.data.prepared import Part, Prepared, SourceRows, Task, classes, fingerprint, standardize, values
+from adaptact.data.splits import split_rows
 
 LOADERS = {
     "digits": datasets.load_digits,

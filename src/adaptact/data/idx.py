@@ -14,7 +14,8 @@ from adaptact import config
 from adaptact.data.download import fetch, sha256
 from adaptact.data.kinds import DataKind
 from adaptact.data.positive import choose
-from adaptact.data.prepared import Part, Prepared, SourceRows, classes, fingerprint, split_rows
+from adaptact.data.prepared import Part, Prepared, SourceRows, classes, fingerprint
+from adaptact.data.splits import split_rows
 from adaptact.errors import DataError
 from adaptact.layouts import Pixels
 from adaptact.records import project_root

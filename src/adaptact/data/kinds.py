@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -106,7 +107,26 @@ class DataKind(ABC, Generic[Options]):
 
 
 class FileKind(DataKind[Options]):
-    """Data of one's own files."""
+    """Data of one's own files.
+
+    Args:
+        reader: the module that has ``read_and_split(options)`` and ``prepare(raw, options)``.
+        checker: the module that has ``findings(raw, options)`` and ``report(raw, options)``.
+    """
+
+    reader: ModuleType
+    checker: ModuleType
+
+    def read(self) -> Any:
+        return self.reader.read_and_split(self.options)
+
+    def prepare(self, raw: Any) -> Prepared:
+        prepared: Prepared = self.reader.prepare(raw, self.options)
+        return prepared
+
+    def findings(self, raw: Any) -> list[Finding]:
+        found: list[Finding] = self.checker.findings(raw, self.options)
+        return found
 
     @property
     @abstractmethod
@@ -127,10 +147,6 @@ class FileKind(DataKind[Options]):
     def refuse_path(self) -> None:
         """Raise DataError where there is nothing at the path, so that there is nothing to report on."""
 
-    @abstractmethod
-    def report(self, raw: Any) -> dict[str, Any]:
-        """Return the content of ``data_report.json``."""
-
     def unusable(self, message: str) -> dict[str, Any]:
         """Return the report of data that could not be read or split at all."""
         return unusable(self.path, self.target, message)
@@ -144,7 +160,7 @@ class FileKind(DataKind[Options]):
         try:
             raw = self.read()
             two_classes(self.options, raw)
-            report, samples = self.report(raw), self.samples(raw)
+            report, samples = self.checker.report(raw, self.options), self.samples(raw)
         except DataError as error:
             report = self.unusable(str(error))
         return Check(self.name, self.path, report, samples)

@@ -12,7 +12,6 @@ import numpy as np
 
 from adaptact import config
 from adaptact.data.positive import Positive
-from adaptact.errors import DataError
 from adaptact.layouts import Layout
 
 if TYPE_CHECKING:  # torch is imported late: a wrong file is answered without that wait
@@ -162,47 +161,6 @@ def fingerprint(pieces: Iterable[bytes | np.ndarray]) -> str:
         whole = piece if isinstance(piece, bytes) else np.ascontiguousarray(piece).reshape(-1).view(np.uint8).data
         digest.update(whole)
     return digest.hexdigest()
-
-
-def split_rows(
-    y: np.ndarray, task: Task, *, val_size: float, test_size: float, seed: int, labels: list[str] | None = None
-) -> dict[str, np.ndarray]:
-    """Row numbers per part: disjoint, together all rows, stratified by class for classification.
-
-    With ``test_size`` 0 there are only a training and a validation part (the test part is an official one).
-
-    Raises:
-        DataError: too few rows, or too few of a class to have one in every part.
-    """
-    shares = {part: share for part, share in (("test", test_size), ("val", val_size)) if share}
-    n_parts = len(shares) + 1
-    generator = np.random.default_rng(seed)
-    numbers = np.unique(y) if task == "classification" else np.zeros(1, dtype=int)
-    groups = [np.flatnonzero(y == number) for number in numbers] if task == "classification" else [np.arange(len(y))]
-    for number, rows in zip(numbers, groups, strict=True):
-        if len(rows) < n_parts:
-            name = repr(labels[number]) if labels else number
-            raise DataError(
-                f"{f'class {name}' if task == 'classification' else 'the table'} has {len(rows)} "
-                f"row{'' if len(rows) == 1 else 's'}, too few to be in each of {n_parts} parts: collect more, merge it "
-                "with another class, or leave its rows out"
-            )
-    rest = [generator.permutation(rows) for rows in groups]
-    counts = np.array([len(rows) for rows in groups])
-    held: dict[str, np.ndarray] = {}
-    for later, (part, share) in zip(range(len(shares), 0, -1), shares.items(), strict=True):
-        taken = _quota(share * counts, room=np.array([len(rows) for rows in rest]) - later)
-        held[part] = np.sort(np.concatenate([rows[:n] for rows, n in zip(rest, taken, strict=True)]))
-        rest = [rows[n:] for rows, n in zip(rest, taken, strict=True)]
-    return {"train": np.sort(np.concatenate(rest)), **held}
-
-
-def _quota(wanted: np.ndarray, room: np.ndarray) -> np.ndarray:
-    """Whole rows per class: at least one, at most ``room``, the largest remainders rounded up until the sum fits."""
-    got = np.clip(np.floor(wanted), 1, room).astype(int)
-    for number in np.argsort(got - wanted, kind="stable")[: max(0, round(wanted.sum()) - got.sum())]:
-        got[number] += got[number] < room[number]
-    return got
 
 
 def standardize(y: np.ndarray) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from torch import nn
 from adaptact import config, files, records
 from adaptact.data.images.decoding import SUFFIXES
 from adaptact.data.images.decoding import read as picture
-from adaptact.data.images.folder import located, walk
+from adaptact.data.images.files import located, walk
 from adaptact.data.images.preparation import FILE, ImagePreparation
 from adaptact.errors import DataError
 from adaptact.export.predict import _csv_writer, _parquet_writer

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from adaptact.data.splits import groups_of
 from adaptact.data.table.cell_values import texts
+from adaptact.data.table.splits import groups_of
 from adaptact.errors import ConfigError
 from adaptact.export.predict_images import ImageRun, is_image_run
 from adaptact.rollout.monitor import Batch, Run, answers_of

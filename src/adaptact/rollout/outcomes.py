@@ -11,7 +11,7 @@ import pandas as pd
 
 from adaptact import config
 from adaptact.data.download import sha256
-from adaptact.data.images.folder import located
+from adaptact.data.images.files import located
 from adaptact.data.table import targets
 from adaptact.data.table.cell_values import texts
 from adaptact.data.table.reading import read

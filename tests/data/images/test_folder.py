@@ -19,8 +19,9 @@ from adaptact import config
 from adaptact.data import load
 from adaptact.data.images import decoding
 from adaptact.data.images.decoding import decode
-from adaptact.data.images.folder import RawImages, groups, moments, read_and_split, split, tensor_of
+from adaptact.data.images.folder import RawImages, moments, read_and_split, tensor_of
 from adaptact.data.images.preparation import ImagePreparation
+from adaptact.data.images.splits import groups, split
 from adaptact.data.prepared import PARTS
 from adaptact.errors import DataError
 from adaptact.layouts import Pixels

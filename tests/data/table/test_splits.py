@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adaptact import config
-from adaptact.data import load, splits
-from adaptact.data.splits import connected, moments, row_hash, split_table
+from adaptact.data import load
+from adaptact.data.splits import connected
+from adaptact.data.table import splits
 from adaptact.data.table.roles import infer_roles
+from adaptact.data.table.splits import moments, row_hash, split_table
 from adaptact.data.table.table import Raw, read_and_split
 from adaptact.errors import DataError
 

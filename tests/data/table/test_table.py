@@ -19,8 +19,8 @@ from sklearn.preprocessing import QuantileTransformer
 from adaptact import config
 from adaptact.data import Prepared
 from adaptact.data import load as load_any
-from adaptact.data.prepared import split_rows
-from adaptact.data.table import reading, table
+from adaptact.data.splits import split_rows
+from adaptact.data.table import reading
 from adaptact.data.table.preparation import TablePreparation
 from adaptact.data.table.reading import MISSING
 from adaptact.errors import DataError
@@ -222,7 +222,7 @@ def test_a_file_that_is_no_table_is_a_data_error_that_names_it(read: Read, conte
 @pytest.mark.parametrize("path", ["missing.csv", "."])
 def test_a_path_that_cannot_be_read_is_a_data_error_that_names_it(tmp_path: Path, path: str) -> None:
     with pytest.raises(DataError, match=re.escape(f"data.path={tmp_path / path} cannot be read: ")):
-        table.load(config.Table(name="table", path=str(tmp_path / path), target="churn"))
+        load_any(config.Table(name="table", path=str(tmp_path / path), target="churn"))
 
 
 @pytest.mark.parametrize("key", ["target", "drop", "numeric", "categorical"])

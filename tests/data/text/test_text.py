@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("tokenizers")
 
 from adaptact import config, data
-from adaptact.data import PARTS
+from adaptact.data import PARTS, load
 from adaptact.data.text import checks, text
 from adaptact.data.text.padding import lengths_of
 from adaptact.data.text.tokens import joined
@@ -193,27 +193,27 @@ def test_what_is_wrong_is_named(csv: Path, changes: dict[str, Any], message: str
 
 def test_a_target_or_a_column_that_is_not_said_is_asked_for(csv: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        text.load(config.Text(name="text", path=str(csv)))
+        load(config.Text(name="text", path=str(csv)))
     assert [problem.partition(" is missing")[0] for problem in caught.value.problems] == ["data.text", "data.target"]
 
 
 def test_folders_that_are_no_classes_are_refused(tmp_path: Path) -> None:
     root = write_folder(tmp_path / "a", messages(20).query("評価 == '良い'"))
     with pytest.raises(DataError, match=r"at least two; it has only one, '良い'"):
-        text.load(config.Text(name="text", path=str(root)))
+        load(config.Text(name="text", path=str(root)))
     with pytest.raises(DataError, match="it has none"):
-        text.load(config.Text(name="text", path=str(root / "良い")))
+        load(config.Text(name="text", path=str(root / "良い")))
     with pytest.raises(ConfigError, match=r"data\.target names a column.*leave it out"):
-        text.load(config.Text(name="text", path=str(root), target="評価"))
+        load(config.Text(name="text", path=str(root), target="評価"))
     write_folder(root, messages(20, seed=1))
     (root / "良い" / "000.txt").write_bytes(b"\x00\x01\x02\xff" * 50)
     with pytest.raises(DataError, match=r"000\.txt"):
-        text.load(config.Text(name="text", path=str(root)))
+        load(config.Text(name="text", path=str(root)))
 
 
 def test_a_column_that_is_no_text_column_of_a_group_is_refused(csv: Path) -> None:
     with pytest.raises(DataError, match=r"data\.group names the target"):
-        text.load(options(csv, group="評価"))
+        load(options(csv, group="評価"))
 
 
 # --- check-data --------------------------------------------------------------------------------------------------

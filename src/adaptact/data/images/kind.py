@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from adaptact import config
-from adaptact.data.findings import Finding
-from adaptact.data.images import checks, folder
+from adaptact.data.images import checks, files, folder
 from adaptact.data.images.folder import RawImages
 from adaptact.data.images.preparation import ImagePreparation
 from adaptact.data.kinds import FileKind, same_test
@@ -21,6 +20,9 @@ from adaptact.data.prepared import Prepared
 class Kind(FileKind[config.ImageFolder]):
     """See :class:`adaptact.data.kinds.DataKind`."""
 
+    reader = folder
+    checker = checks
+
     @property
     def name(self) -> str:
         return folder.name_of(self.options)
@@ -29,18 +31,6 @@ class Kind(FileKind[config.ImageFolder]):
     def path(self) -> str:
         return self.options.root or str(self.options.labels)
 
-    def read(self) -> RawImages:
-        return folder.read_and_split(self.options)
-
-    def prepare(self, raw: RawImages) -> Prepared:
-        return folder.prepare(raw, self.options)
-
-    def findings(self, raw: RawImages) -> list[Finding]:
-        return checks.findings(raw, self.options)
-
-    def report(self, raw: RawImages) -> dict[str, Any]:
-        return checks.report(raw, self.options)
-
     def unusable(self, message: str) -> dict[str, Any]:
         return checks.unusable(self.options, message)
 
@@ -48,8 +38,8 @@ class Kind(FileKind[config.ImageFolder]):
         return checks.samples(raw)
 
     def refuse_path(self) -> None:
-        if not folder.root_of(self.options).is_dir():
-            folder.discover(self.options)
+        if not files.root_of(self.options).is_dir():
+            files.discover(self.options)
 
     def shares_test(self, seeds: Sequence[Prepared]) -> bool:
         # classes in their order look alike in every split

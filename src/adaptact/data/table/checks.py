@@ -12,9 +12,9 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from adaptact import config
 from adaptact.data.findings import INFO, SEVERE, WARNING, Finding, by_level, report_of
-from adaptact.data.splits import repeated, row_hash
 from adaptact.data.table.cell_values import EXACT
 from adaptact.data.table.profile import PSI_LARGE, as_values, profile, psi
+from adaptact.data.table.splits import repeated, row_hash
 from adaptact.data.table.table import Raw
 
 FEW_ROWS, VERY_FEW_ROWS = 200, 50

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from adaptact import config
-from adaptact.data.findings import Finding
 from adaptact.data.kinds import FileKind, same_test
 from adaptact.data.prepared import Prepared, RowPreparation
 from adaptact.data.table import checks, table
@@ -34,20 +33,11 @@ class RowsKind(FileKind[R]):
 class Kind(RowsKind[config.Table]):
     """See :class:`adaptact.data.kinds.DataKind`."""
 
-    def read(self) -> table.Raw:
-        return table.read_and_split(self.options)
-
-    def prepare(self, raw: table.Raw) -> Prepared:
-        return table.prepare(raw, self.options)
-
-    def findings(self, raw: table.Raw) -> list[Finding]:
-        return checks.findings(raw, self.options)
-
-    def report(self, raw: table.Raw) -> dict[str, Any]:
-        return checks.report(raw, self.options)
+    reader = table
+    checker = checks
 
     def refuse_path(self) -> None:
-        if not Path(self.options.path).is_file():
+        if not Path(self.options.path).exists() or Path(self.options.path).is_dir():
             read(self.options.path, self.options)
 
     def row_preparation(self, folder: Path) -> RowPreparation:

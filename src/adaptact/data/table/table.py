@@ -13,11 +13,12 @@ from adaptact import config
 from adaptact.data.download import sha256
 from adaptact.data.positive import Positive, choose
 from adaptact.data.prepared import Part, Prepared, SourceRows, Task, classes, standardize, values
-from adaptact.data.splits import check, moments, split_table
+from adaptact.data.splits import check
 from adaptact.data.table import targets
 from adaptact.data.table.cell_values import excel_note, take_columns, texts
 from adaptact.data.table.reading import EXCEL, Format, read
 from adaptact.data.table.roles import Roles, as_roles, infer_roles
+from adaptact.data.table.splits import moments, split_table
 from adaptact.errors import DataError, did_you_mean
 from adaptact.memory import give_back
 from adaptact.records import project_root
@@ -67,15 +68,6 @@ class Cells:
     notes: list[str]
     positive: Positive | None
     row: np.ndarray
-
-
-def load(options: config.Table) -> Prepared:
-    """Read, check, split, prepare: everything that is learned is learned on the training part.
-
-    Raises:
-        DataError: an unreadable file, a missing column, a target or a split that cannot be trained on.
-    """
-    return prepare(read_and_split(options), options)
 
 
 def prepare(raw: Raw, options: config.Table) -> Prepared:
@@ -161,7 +153,7 @@ def read_and_split(options: config.Table) -> Raw:
     test_rows = SourceRows.of_file(sha256(Path(options.path)), cells.row[rows["test"]]) if "test" in rows else None
     for part in ("val", "test"):
         if part in given:
-            frames[part], ys[part], row = other_file(given[part], part, like_first, roles, labels, cells.decimal, notes)
+            frames[part], ys[part], row = other_file(given[part], part, like_first, cells, notes)
             if part == "test":
                 test_rows = SourceRows.of_file(sha256(Path(given[part])), row)
             # a class may be absent from a test file: what it lacks cannot be mended by splitting in another way
@@ -232,17 +224,33 @@ def digest_of(paths: dict[str, str]) -> str:
 
 
 def other_file(
-    path: str, part: str, options: config.Table, roles: Roles, labels: list[str], decimal: str, notes: list[str]
+    path: str, part: str, options: config.Table, first: Cells, notes: list[str]
 ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     """Cells, targets and row numbers of a part's own file, its columns in the order of the first file."""
-    columns = [options.target, *(column.name for column in roles.columns)]
+    columns = [options.target, *(column.name for column in first.roles.columns)]
     frame, _ = read(path, options, set(columns), KEYS[part])
-    missing = [name for name in columns if name not in frame.columns]
-    if missing:
+    frame, y, row = rows_like_first(frame, path, part, columns, options, first, notes)
+    return as_roles(frame, first.roles), y, row
+
+
+def rows_like_first(
+    frame: pd.DataFrame,
+    path: str,
+    part: str,
+    columns: list[str],
+    options: config.Rows,
+    first: Cells,
+    notes: list[str],
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Cells, targets as in the first file, and row numbers of another file; ``frame`` is used up.
+
+    Raises:
+        DataError: one of ``columns`` is missing, or a target that the first file has not.
+    """
+    if missing := [name for name in columns if name not in frame.columns]:
         raise DataError(f"{KEYS[part]}={path} has no column {missing[0]!r}. {did_you_mean(missing[0], frame.columns)}")
     frame, target, row = without_blank_targets(frame, options, path, notes)
-    y = targets.encode(targets.one_spelling(target, decimal), labels, decimal, path)
-    return as_roles(frame, roles), y, row
+    return frame, targets.encode(targets.one_spelling(target, first.decimal), first.labels, first.decimal, path), row
 
 
 def without_blank_targets(

@@ -13,8 +13,9 @@ import pandas as pd
 from adaptact import config
 from adaptact.data.download import sha256
 from adaptact.data.prepared import Prepared, fingerprint
-from adaptact.data.splits import Rows, check, latest, moments
+from adaptact.data.splits import Rows, check
 from adaptact.data.table.roles import date_format
+from adaptact.data.table.splits import latest, moments
 from adaptact.data.table.table import Cells, Raw, located, prepare, read_cells
 from adaptact.errors import DataError
 

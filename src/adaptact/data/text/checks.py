@@ -153,7 +153,7 @@ def _letters(texts: dict[str, list[str]]) -> list[Finding]:
     count = 0
     later = [one for part in ("val", "test") for one in texts[part]]
     for one in later:
-        new = set(unicodedata.normalize("NFKC", one)) - known
+        new = sorted(set(unicodedata.normalize("NFKC", one)) - known)
         unseen.update(new)
         count += bool(new)
     if not count:

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from adaptact import config
-from adaptact.data.findings import Finding
-from adaptact.data.prepared import Prepared, RowPreparation
+from adaptact.data.prepared import RowPreparation
 from adaptact.data.table.kind import RowsKind
 from adaptact.data.table.reading import read
-from adaptact.data.table.table import Raw
 from adaptact.data.text import checks, text
 from adaptact.data.text.tokens import TextPreparation
 
@@ -18,17 +16,8 @@ from adaptact.data.text.tokens import TextPreparation
 class Kind(RowsKind[config.Text]):
     """See :class:`adaptact.data.kinds.DataKind`."""
 
-    def read(self) -> Raw:
-        return text.read_and_split(self.options)
-
-    def prepare(self, raw: Raw) -> Prepared:
-        return text.prepare(raw, self.options)
-
-    def findings(self, raw: Raw) -> list[Finding]:
-        return checks.findings(raw, self.options)
-
-    def report(self, raw: Raw) -> dict[str, Any]:
-        return checks.report(raw, self.options)
+    reader = text
+    checker = checks
 
     def refuse_path(self) -> None:
         if not Path(self.options.path).exists():

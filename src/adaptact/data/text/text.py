@@ -14,27 +14,16 @@ import pandas as pd
 from adaptact import config
 from adaptact.data.download import sha256
 from adaptact.data.prepared import Part, Prepared, SourceRows, classes, standardize, values
-from adaptact.data.splits import check, split_table
-from adaptact.data.table import targets
+from adaptact.data.splits import check
 from adaptact.data.table.reading import Format, read
 from adaptact.data.table.roles import Column, Roles
-from adaptact.data.table.table import KEYS, Cells, Raw, cells_of, name_of, without_blank_targets
+from adaptact.data.table.splits import split_table
+from adaptact.data.table.table import KEYS, Cells, Raw, cells_of, name_of, rows_like_first
 from adaptact.data.text.files import FILE, labelled_files, read_files, text_files
 from adaptact.data.text.tokens import TextPreparation, joined, library
-from adaptact.errors import ConfigError, DataError, did_you_mean
+from adaptact.errors import ConfigError, DataError
 
 TEXT, LABEL = "text", "label"  # columns of a folder, beside the files' names
-
-
-def load(options: config.Text) -> Prepared:
-    """Read, check, split, prepare: everything that is learned is learned on the training part.
-
-    Raises:
-        ConfigError: no text column, or no target.
-        DataError: unreadable files, a missing column, a target or a split that cannot be trained on.
-        UserError: the package tokenizers is not installed.
-    """
-    return prepare(read_and_split(options), options)
 
 
 def read_and_split(options: config.Text) -> Raw:
@@ -220,11 +209,8 @@ def _other_file(
     if Path(path).is_dir() != Path(options.path).is_dir():
         raise ConfigError([f"{KEYS[part]}={path} and data.path={options.path}: give two folders, or two files"])
     frame, _ = read_texts(path, like_first, KEYS[part])
-    for name in (options.target, *options.text):
-        if name not in frame.columns:
-            raise DataError(f"{KEYS[part]}={path} has no column {name!r}. {did_you_mean(name, frame.columns)}")
-    frame, target, row = without_blank_targets(frame, options, path, notes)
-    y = targets.encode(targets.one_spelling(target, first.decimal), first.labels, first.decimal, path)
+    columns = [options.target, *options.text]
+    frame, y, row = rows_like_first(frame, path, part, columns, options, first, notes)
     return frame[options.text], y, row
 
 
