@@ -68,6 +68,18 @@ def _check_numbers(numbers: np.ndarray, end: int, name: str) -> None:
         raise ValueError(f"{name} must be whole numbers from 0 to {end - 1}")
 
 
+def required_outputs(folder: Path) -> Outputs:
+    """Read ``outputs.npz`` of a run that must have one.
+
+    Raises:
+        UserError: none there, or a broken file.
+    """
+    found = read_outputs(folder)
+    if found is None:
+        raise UserError(f"{folder} has no {FILE}, its answers on test rows: train again")
+    return found
+
+
 def read_outputs(folder: Path) -> Outputs | None:
     """Read ``outputs.npz`` of a run; None where it has none.
 

@@ -19,6 +19,7 @@ WINDOWS_FILE = "windows.json"  # and one of a back-test: its metrics per later w
 PLAN_FILE = "plan.json"  # of a comparison, a back-test or a test on a limited line
 REPORT_FILE = "report.json"  # of a comparison
 BACKTEST_FILE = "backtest.json"  # the report of a back-test
+RESULTS_FILE = "results.json"  # of a test on a limited line
 COST_FILE = "cost.json"  # what each arm of a comparison costs
 RESULT_FILE = "result.json"  # the record of a run
 CONFIG_FILE = "config.yaml"

@@ -13,8 +13,7 @@ from adaptact import config, files, records
 from adaptact.comparison.one_run import run_planned
 from adaptact.data import Prepared
 from adaptact.data.table.time_windows import Scheme, Windows, read_windows
-from adaptact.errors import UserError
-from adaptact.outputs import read_outputs
+from adaptact.outputs import required_outputs
 from adaptact.training.metrics import classification_metrics, regression_metrics
 from adaptact.training.threshold import choose_threshold, cost_per_decision
 
@@ -63,9 +62,7 @@ def _windows(options: config.Table, scheme: Scheme) -> Windows:
 
 def trained_outputs(folder: Path) -> tuple[Outputs, float | None]:
     """(predictions, targets) on the test rows of a run, and its threshold for two classes."""
-    found = read_outputs(folder)
-    if found is None:
-        raise UserError(f"{folder} has no outputs.npz, its answers on test rows: train again")
+    found = required_outputs(folder)
     decision = records.Record.load(folder).decision
     return (found.predictions, found.targets), None if decision is None else decision["threshold"]
 

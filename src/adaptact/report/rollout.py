@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from adaptact import files
-from adaptact.records import PLAN_FILE
+from adaptact.records import PLAN_FILE, RESULTS_FILE
 from adaptact.report import monitor_page, rollout_pages
 from adaptact.report.blocks import Document, to_markdown
 from adaptact.report.comparison_words import Say, speaker
@@ -46,7 +46,7 @@ def write_plan(plan: Found, folder: Path, words: Sequence[str]) -> None:
 
 def write_results(found: Found, folder: Path, words: Sequence[str]) -> None:
     """``results.json`` and its pages."""
-    files.write_json(folder / "results.json", found)
+    files.write_json(folder / RESULTS_FILE, found)
     found = files.finite(found)
     _pages(
         folder,

@@ -14,7 +14,7 @@ from adaptact import files, folders, records
 from adaptact.data.table.cell_values import texts
 from adaptact.errors import ConfigError, DataError, UserError, did_you_mean
 from adaptact.export.predict import neutral
-from adaptact.records import PLAN_FILE, REPORT_FILE
+from adaptact.records import PLAN_FILE, REPORT_FILE, RESULTS_FILE
 from adaptact.rollout.abtest import analyse as analysed
 from adaptact.rollout.abtest import identifier_of, read_log
 from adaptact.rollout.assignment import ARMS, Assignment
@@ -24,7 +24,7 @@ from adaptact.rollout.outcomes import plain_table
 from adaptact.rollout.sample_size import MOST_WEEKS, Aim, of_rate, over_weeks, rows_needed
 from adaptact.shapes import Between, Count, Share
 
-ASSIGNMENT, RESULTS, LOOKS = "assignment.json", "results.json", "looks.jsonl"
+ASSIGNMENT, LOOKS = "assignment.json", "looks.jsonl"
 TABLES = {".csv", ".tsv", ".txt", ".xlsx", ".xls", ".xlsm", ".parquet", ".pq"}
 KEPT = ("smallest", "method", "better", "error", "share")  # of a plan, for the analysis, unless said otherwise
 
@@ -63,7 +63,7 @@ def plan(options: Abtest, folder: Path) -> dict[str, Any]:
     """
     assert options.rows_per_week is not None
     first = day(options.start, "start") if options.start is not None else None
-    if (folder / ASSIGNMENT).exists() or (folder / RESULTS).exists():
+    if (folder / ASSIGNMENT).exists() or (folder / RESULTS_FILE).exists():
         raise ConfigError(
             [f"the test {options.name!r} has begun: its plan was made before and stays; plan another one with name="]
         )

@@ -11,7 +11,8 @@ from adaptact import folders
 from adaptact.comparison.verdict import default_margin
 from adaptact.errors import UserError
 from adaptact.files import read_json
-from adaptact.outputs import read_outputs
+from adaptact.outputs import FILE as OUTPUTS_FILE
+from adaptact.outputs import required_outputs
 from adaptact.records import REPORT_FILE, RESULT_FILE, Record
 
 
@@ -47,9 +48,7 @@ def from_run(folder: Path) -> dict[str, Any]:
 
 def outcomes(folder: Path, record: Record) -> np.ndarray:
     """Per test row 1 for a right decision and 0 for a wrong one, or the absolute error. Shape: (rows,)."""
-    found = read_outputs(folder)
-    if found is None:
-        raise UserError(f"{folder} has no outputs.npz, its answers on test rows: train again")
+    found = required_outputs(folder)
     answers, targets = found.predictions.astype(np.float64), found.targets
     if answers.ndim == 1:
         return np.abs(answers - targets)
@@ -94,5 +93,5 @@ def from_comparison(folder: Path) -> dict[str, Any]:
 
 
 def _of_arm(folder: Path) -> list[dict[str, Any]]:
-    runs = sorted(path.parent for path in folder.glob("*/outputs.npz"))
+    runs = sorted(path.parent for path in folder.glob(f"*/{OUTPUTS_FILE}"))
     return [from_run(run) for run in runs if (run / RESULT_FILE).is_file()]

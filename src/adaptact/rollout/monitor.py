@@ -21,7 +21,7 @@ from adaptact.data.table.profile import as_values
 from adaptact.errors import UserError
 from adaptact.export.predict_images import ImageRun
 from adaptact.export.trained_run import TableRun
-from adaptact.outputs import Outputs, read_outputs
+from adaptact.outputs import Outputs, required_outputs
 from adaptact.records import BACKTEST_FILE
 from adaptact.rollout.drift import Test, column_tests, distance_test, sample_test, smallest_shift
 from adaptact.rollout.options import Monitor
@@ -53,9 +53,7 @@ class Batch:
 
 def known_answers(folder: Path) -> Outputs:
     """Raises UserError where a run has none."""
-    found = read_outputs(folder)
-    if found is None:
-        raise UserError(f"{folder} has no outputs.npz, its answers on test rows: train again")
+    found = required_outputs(folder)
     return replace(found, predictions=found.predictions.astype(np.float64))
 
 
