@@ -482,3 +482,23 @@ def test_choosing_from_the_schema_and_the_command_line_imports_neither_torch_nor
     code = "import sys, adaptact.config, adaptact.launcher; print({'torch', 'lightning', 'pandas'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_options_that_decide_rows_are_told_from_the_others() -> None:
+    plain = config.to_dict(config.from_dict(raw({"data": TABLE})))
+    found = config.row_options(plain)
+    assert {"name", "path", "target", "split_seed", "val_size", "test_size", "group", "time", "folds", "fold"} <= set(
+        found
+    )
+    assert not {"batch_size", "order_seed", "resident", "num_workers"} & set(found)
+    mine = config.to_dict(config.from_dict(raw({"data": CUSTOM | {"size": 3}, "trust": "mine"})))
+    assert config.row_options(mine)["size"] == 3  # an argument of the user's own code
+
+
+def test_options_that_decide_nothing_are_left_out_of_hashes() -> None:
+    plain = config.to_dict(config.from_dict(raw()))
+    left_out = {key for key in plain if key not in config.decisive(plain)}
+    assert left_out == {
+        *("logger", "callbacks", "references", "figure", "output_dir", "resume", "trust", "follow_links", "debug"),
+    }
+    assert config.decisive(plain)["data"] == plain["data"]

@@ -47,27 +47,6 @@ def section(cls: type, *, decides: Decides | None = None) -> Any:
     return field(default_factory=cls, metadata={} if decides is None else {"decides": decides})
 
 
-def deciding(options: Any, what: Iterable[Decides]) -> dict[str, Any]:
-    """Return the options that decide one of ``what``, as plain nested values.
-
-    >>> @dataclasses.dataclass
-    ... class Options:
-    ...     path: str = option("a.csv", "table", decides="rows")
-    ...     debug: bool = option(False, "show more", decides="nothing")
-    >>> deciding(Options(), ["rows"])
-    {'path': 'a.csv'}
-    """
-    kept: dict[str, Any] = {}
-    for each in dataclasses.fields(options):
-        value = getattr(options, each.name)
-        decides = each.metadata.get("decides")
-        if decides is None and dataclasses.is_dataclass(value):
-            kept[each.name] = deciding(value, what)
-        elif (decides or "training") in what:
-            kept[each.name] = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
-    return kept
-
-
 def problems_of(options: Any) -> list[str]:
     """Collect what a dataclass of options, and every one inside it, finds wrong with itself in ``problems()``."""
     found = list(options.problems()) if hasattr(options, "problems") else []

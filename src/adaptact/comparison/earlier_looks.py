@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from adaptact import records
-from adaptact.comparison.plan import Plan
+from adaptact.comparison.plan import Plan, digest
 from adaptact.comparison.results import readable_outputs
+from adaptact.config import row_options
 from adaptact.errors import UserError
 
 Rows = Mapping[str, np.ndarray]  # row numbers, sorted, by the SHA-256 of the file they stand in
@@ -73,7 +74,7 @@ def tested_rows(folder: Path, plan: Plan) -> dict[str, np.ndarray]:
     known = set()
     for arm in plan.arms:
         for run in plan.runs(arm):
-            split = (run.settings["data"]["split_seed"], run.fold)
+            split = digest(row_options(run.settings))
             if split in known:
                 continue
             outputs = readable_outputs(folder / run.folder)

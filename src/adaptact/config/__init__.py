@@ -102,6 +102,7 @@ __all__ = [
     "field_types",
     "from_dict",
     "options_of",
+    "row_options",
     "starts_from_options",
     "to_dict",
 ]
@@ -147,6 +148,12 @@ def decisive(plain: Mapping[str, Any]) -> dict[str, Any]:
         if key not in nothing and value != {}:
             kept[key] = value
     return kept
+
+
+def row_options(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a configuration, as :func:`to_dict` gives it, that decide its rows and their parts."""
+    other = {key for key, f, _ in describe() if f.metadata.get("decides") != "rows"}
+    return {key: value for key, value in plain["data"].items() if f"data.{key}" not in other}
 
 
 def field_types(key: str) -> list[Any]:
