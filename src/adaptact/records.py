@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict, TypeVar
 
 from adaptact.errors import UserError
 from adaptact.files import read_json, read_yaml, write_json
 from adaptact.folders import new_folder, safe_name
 from adaptact.shapes import Between, Count, Shaped, Share, conform, repr_short
 
+T = TypeVar("T")
 SCHEMA = 1
 ENDED = {"finished", "diverged", "failed"}  # status of a planned run that is not tried again
 PLANNED_FILE = "planned.json"  # what a run of a comparison leaves beside its record
@@ -194,26 +196,40 @@ class Record:
         Raises:
             UserError: no record, a broken one, or one of another schema.
         """
-        path = folder / RESULT_FILE
-        try:
-            plain = read_json(path)
-            check_schema(plain, SCHEMA, path)
-            record: Record = conform(plain, cls)
-        except FileNotFoundError:
-            raise UserError(f"{folder} is no finished run: it has no result.json") from None
-        except ValueError as error:
-            raise UserError(f"{path} is broken ({error}); run again") from None
+        record = read_versioned(
+            folder / RESULT_FILE,
+            SCHEMA,
+            lambda plain: conform(plain, cls),
+            missing=f"{folder} is no finished run: it has no result.json",
+            way_out="run again",
+        )
         record.folder = folder
         return record
 
 
-def check_schema(plain: dict[str, Any], schema: int, path: Path) -> None:
-    """Raise UserError for a file of another version of its schema, ValueError where it has none."""
-    if "schema" not in plain:
-        raise ValueError("it has no schema")
-    if plain["schema"] != schema:
-        found = repr_short(plain.get("schema"))
-        raise UserError(f"{path} has schema {found}; this version of adaptact reads schema {schema}")
+def read_versioned(path: Path, schema: int, make: Callable[[dict[str, Any]], T], *, missing: str, way_out: str) -> T:
+    """Read a JSON file that says the version of its schema, and make of it what it stands for.
+
+    Args:
+        make: from plain values; raises ValueError for wrong ones.
+        missing: the message where there is no such file.
+        way_out: what to do where it is broken.
+
+    Raises:
+        UserError: no such file, a broken one, or one of another version.
+    """
+    try:
+        plain = read_json(path)
+        if "schema" not in plain:
+            raise ValueError("it has no schema")
+        if plain["schema"] != schema:
+            found = repr_short(plain["schema"])
+            raise UserError(f"{path} has schema {found}; this version of adaptact reads schema {schema}")
+        return make(plain)
+    except FileNotFoundError:
+        raise UserError(missing) from None
+    except ValueError as error:
+        raise UserError(f"{path} is broken ({error}): {way_out}") from None
 
 
 def read_config(folder: Path) -> dict[str, Any]:

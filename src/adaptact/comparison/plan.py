@@ -17,7 +17,6 @@ from adaptact import files, folders, records
 from adaptact.comparison.code_files import code_files
 from adaptact.comparison.options import Comparison
 from adaptact.config import SETTABLE, decisive, starts_from_options
-from adaptact.errors import UserError
 from adaptact.records import PLAN_FILE
 from adaptact.shapes import Between, Shaped, conform
 
@@ -199,16 +198,13 @@ class Plan:
         Raises:
             UserError: no plan, a broken one, or one of another schema.
         """
-        path = folder / PLAN_FILE
-        try:
-            plain = files.read_json(path)
-            records.check_schema(plain, SCHEMA, path)
-            plain.pop("hash", None)
-            return conform(plain, cls)  # type: ignore[no-any-return]
-        except FileNotFoundError:
-            raise UserError(f"{folder} is no comparison: it has no {PLAN_FILE}") from None
-        except ValueError as error:
-            raise UserError(f"{path} is broken ({error}): compare again, in another folder") from None
+        return records.read_versioned(
+            folder / PLAN_FILE,
+            SCHEMA,
+            lambda plain: conform({key: value for key, value in plain.items() if key != "hash"}, cls),
+            missing=f"{folder} is no comparison: it has no {PLAN_FILE}",
+            way_out="compare again, in another folder",
+        )
 
 
 def arms_of(options: Comparison, compose: Callable[[str], dict[str, Any]], adaptive: Collection[str] = ()) -> list[Arm]:

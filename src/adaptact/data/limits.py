@@ -21,7 +21,6 @@ from typing import IO, Any
 import pandas as pd
 
 from adaptact import config, memory
-from adaptact.data.table.cell_values import is_plain
 from adaptact.errors import DataError
 
 FREE_BYTES = (
@@ -39,6 +38,11 @@ LATE_ROW = re.compile(rb"""r\s*=\s*["'][A-Za-z]{1,3}(\d{5,9})["']""")  # a long 
 EARLY_ROW = re.compile(rb"""r\s*=\s*["'][A-Za-z]{1,3}(\d{1,4})["']""")
 ROW = re.compile(rb"<(?:\w+:)?row[\s/>]")
 BARE_CELL = re.compile(rb"<(?:\w+:)?c[\s/>]")
+
+
+def is_plain(cells: pd.Series) -> bool:
+    """Return True for cells that are numbers or moments already, no text."""
+    return pd.api.types.is_numeric_dtype(cells) or pd.api.types.is_datetime64_any_dtype(cells)
 
 
 def gigabytes(size: float) -> str:

@@ -15,8 +15,8 @@ from adaptact.callbacks.input_ranges import Range, learn_ranges, leaving
 from adaptact.data import Prepared
 from adaptact.data.table.profile import Distribution, distribution
 from adaptact.data.text.padding import batches_of, trimmed
-from adaptact.errors import UserError
 from adaptact.layouts import PLAIN, Layout
+from adaptact.shapes import conform
 
 FILE = "seen.json"
 SCHEMA = 1
@@ -67,18 +67,16 @@ def read(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: no such file, or a broken one.
     """
-    path = folder / FILE
-    try:
-        plain = files.read_json(path, _Seen)
-        records.check_schema(plain, SCHEMA, path)
-        for site in plain["sites"].values():
-            site["range"] = Range(site["low"], site["high"], site["shares"])
-        return {"sites": plain["sites"], "measures": plain["measures"]}
-    except FileNotFoundError:
-        raise UserError(
-            f"{folder} has no {FILE}, which later rows are held against: it is of an earlier version of adaptact, or "
-            "was not trained to its end; train again"
-        ) from None
+    missing = (
+        f"{folder} has no {FILE}, which later rows are held against: it is of an earlier version of adaptact, or "
+        "was not trained to its end; train again"
+    )
+    plain = records.read_versioned(
+        folder / FILE, SCHEMA, lambda plain: conform(plain, _Seen), missing=missing, way_out="train again"
+    )
+    for site in plain["sites"].values():
+        site["range"] = Range(site["low"], site["high"], site["shares"])
+    return {"sites": plain["sites"], "measures": plain["measures"]}
 
 
 def batches(network: nn.Module, x: Tensor, layout: Layout | None) -> Iterator[Tensor]:

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 from adaptact import files, records
 from adaptact.data import Prepared
-from adaptact.errors import UserError
 from adaptact.layouts import Columns, Layout, Pixels, Tokens
 from adaptact.shapes import Between, Shaped, conform
 
@@ -54,20 +53,19 @@ class Interface:
         Raises:
             UserError: no such file, or a broken one.
         """
-        path = folder / FILE
-        try:
-            plain = files.read_json(path)
-            records.check_schema(plain, SCHEMA, path)
-            del plain["schema"]
-            layout = _layout(plain.pop("layout", None))
-            return replace(conform({**plain, "layout": None}, cls), layout=layout)
-        except FileNotFoundError:
-            raise UserError(
-                f"{folder} has no {FILE}, which says what its network takes: it is of an earlier version of adaptact; "
-                "train again"
-            ) from None
-        except ValueError as error:
-            raise UserError(f"{path} is broken ({error}): train again") from None
+        return records.read_versioned(
+            folder / FILE,
+            SCHEMA,
+            _from_plain,
+            missing=f"{folder} has no {FILE}, which says what its network takes: it is of an earlier version of "
+            "adaptact; train again",
+            way_out="train again",
+        )
+
+
+def _from_plain(plain: dict[str, Any]) -> Interface:
+    values = {key: value for key, value in plain.items() if key not in {"schema", "layout"}}
+    return replace(conform({**values, "layout": None}, Interface), layout=_layout(plain.get("layout")))
 
 
 def _layout(plain: Any) -> Layout | None:

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from adaptact.data.limits import is_plain
+
 SAMPLE = 5_000
 EXACT = 2**53  # float64 tells whole numbers apart up to here
 EXCEL_EXACT = 10**15  # Excel keeps 15 digits of a number
@@ -27,11 +29,6 @@ def _only_decimal(mark: str, other: str) -> str:
 
 
 ONLY = {",": _only_decimal(",", r"\."), ".": _only_decimal(r"\.", ",")}
-
-
-def is_plain(cells: pd.Series) -> bool:
-    """Whether cells are numbers or moments already, no text."""
-    return pd.api.types.is_numeric_dtype(cells) or pd.api.types.is_datetime64_any_dtype(cells)
 
 
 def typed(cells: pd.Series) -> pd.Series:
