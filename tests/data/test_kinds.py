@@ -1,5 +1,6 @@
 """Kinds of data: what is asked of one, whatever it is."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,6 @@ import pytest
 from adaptact import config, data
 from adaptact.data.kinds import DataKind, FileKind
 from adaptact.errors import ConfigError
-from adaptact.schema import deciding
 
 
 @pytest.mark.parametrize("name", config.DATA)
@@ -44,14 +44,15 @@ def test_a_check_is_a_report_with_a_name(tmp_path: Path) -> None:
 
 
 def test_rows_are_decided_by_what_picks_and_splits_them() -> None:
-    rows = deciding(config.Table(name="table"), ["rows"])
+    rows = config.row_options({"data": dataclasses.asdict(config.Table(name="table"))})
     assert {"path", "target", "split_seed", "val_size", "test_size", "group", "time", "folds", "fold"} <= set(rows)
     assert not {"batch_size", "order_seed", "scaling", "cost_fp", "resident"} & set(rows)
 
 
 def test_no_option_of_data_leaves_the_hashes_of_earlier_comparisons() -> None:
     for cls in config.DATA.values():
-        assert deciding(cls(), ["nothing"]) == {}
+        plain = {"data": dataclasses.asdict(cls())}
+        assert config.decisive(plain) == plain
 
 
 def test_choosing_data_imports_neither_torch_nor_pandas() -> None:
