@@ -30,6 +30,7 @@ ACTIVATIONS_FILE = "activations.csv"  # what its activations have learned after 
 CURVES_FILE = "curves.json"  # the functions that they are in the end
 ENVIRONMENT_FILE = "environment.json"  # versions, device, precision
 BEST_FILE, LAST_FILE = "best.ckpt", "last.ckpt"  # below checkpoints/
+PREPARATION_FOLDER = "preparation"  # of a run: how its data becomes the network's input
 REPORT_PAGE = "report.html"  # of a comparison, for people
 COST = "cost"  # of a decision: beside those metrics, where costs are given
 SCHEMA_FILE = Path(__file__).parent / "schemas" / "result.json"

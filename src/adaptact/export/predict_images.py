@@ -22,6 +22,7 @@ from adaptact.data.images.preparation import FILE, ImagePreparation
 from adaptact.errors import DataError
 from adaptact.export.predict import _csv_writer, _parquet_writer
 from adaptact.export.trained_run import load_settings
+from adaptact.records import PREPARATION_FOLDER
 from adaptact.training.checkpoints import fitted_network
 
 BATCH = 256  # pictures
@@ -66,7 +67,7 @@ class ImageRun:
         """
         record = records.Record.load(folder)
         settings = load_settings(folder, trust)
-        preparation = ImagePreparation.load(folder / "preparation")
+        preparation = ImagePreparation.load(folder / PREPARATION_FOLDER)
         shape, n_outputs = preparation.input_shape, len(preparation.labels)
         network = fitted_network(folder, settings, shape, n_outputs, preparation.layout)
         return cls(folder, settings, record, network, preparation)
@@ -78,7 +79,7 @@ class ImageRun:
 
 
 def is_image_run(folder: Path) -> bool:
-    return (folder / "preparation" / FILE).is_file()
+    return (folder / PREPARATION_FOLDER / FILE).is_file()
 
 
 def predict_pictures(

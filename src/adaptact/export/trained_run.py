@@ -16,6 +16,7 @@ from adaptact.data import kind_of
 from adaptact.data.prepared import RowPreparation
 from adaptact.data.text.padding import outputs_of
 from adaptact.errors import ConfigError, UserError
+from adaptact.records import PREPARATION_FOLDER
 from adaptact.training.checkpoints import fitted_network
 from adaptact.training.input_spec import Interface
 
@@ -92,7 +93,7 @@ def load_run(folder: Path, trust: str | None = None) -> TrainedRun:
     settings = load_settings(folder, trust)
     make: Any = TrainedRun
     more: dict[str, Any] = {}
-    preparation = kind_of(settings.data).row_preparation(folder / "preparation")
+    preparation = kind_of(settings.data).row_preparation(folder / PREPARATION_FOLDER)
     if preparation is not None:
         if preparation.task != record.data["task"] or list(preparation.labels) != list(record.data.get("labels") or []):
             raise UserError(f"{folder / 'preparation'} and {folder / 'result.json'} have different tasks or labels")

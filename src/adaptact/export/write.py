@@ -28,6 +28,7 @@ from adaptact.export.latency import latency
 from adaptact.export.trained_run import TrainedRun
 from adaptact.layouts import PLAIN
 from adaptact.onnx_export import BATCH, require_onnx, session, to_onnx, traced
+from adaptact.records import PREPARATION_FOLDER
 from adaptact.surgery import named_activations
 
 SCHEMA = 1
@@ -181,7 +182,7 @@ def description(run: TrainedRun) -> dict[str, Any]:
         about["decision"] = {key: run.record.decision[key] for key in ("positive", "threshold")}
     if run.task == "regression":
         about["target"] = {"center": run.interface.center, "scale": run.interface.scale}
-    recipe = kind_of(run.settings.data).recipe(run.folder / "preparation")
+    recipe = kind_of(run.settings.data).recipe(run.folder / PREPARATION_FOLDER)
     return about if recipe is None else {**about, "preparation": recipe}
 
 

@@ -15,7 +15,15 @@ from adaptact.data import Prepared
 from adaptact.errors import UserError
 from adaptact.folders import refuse_links
 from adaptact.outputs import Outputs
-from adaptact.records import BEST_FILE, CONFIG_FILE, ENVIRONMENT_FILE, LAST_FILE, METRICS_FILE, RESULT_FILE
+from adaptact.records import (
+    BEST_FILE,
+    CONFIG_FILE,
+    ENVIRONMENT_FILE,
+    LAST_FILE,
+    METRICS_FILE,
+    PREPARATION_FOLDER,
+    RESULT_FILE,
+)
 from adaptact.training import hardware
 from adaptact.training.checkpoints import KEY, check_resumable, epochs_done, load_checkpoint
 from adaptact.training.input_spec import Interface
@@ -96,7 +104,7 @@ def describe_run(
         print(f"note: {note}", file=sys.stderr)
     Interface.of(prepared).save(folder)
     if prepared.preparation is not None:
-        prepared.preparation.save(folder / "preparation")
+        prepared.preparation.save(folder / PREPARATION_FOLDER)
 
 
 def batch_norm_notes(network: nn.Module, device: str) -> list[str]:

@@ -58,17 +58,25 @@ def report(raw: Raw, options: config.Table) -> dict[str, Any]:
             entry["psi"] = psi(known[column.name], raw.frames["test"][column.name], column)
             entry |= _shape(cells, known[column.name], column)
         columns.append(entry)
+    return report_of_rows(raw, options, found, columns, raw.notes)
+
+
+def report_of_rows(
+    raw: Raw, options: config.Rows, found: list[Finding], columns: list[dict[str, Any]], notes: list[str]
+) -> dict[str, Any]:
+    """Put together the report of data that has a row per case."""
+    sizes = {part: len(y) for part, y in raw.y.items()}
     return report_of(
         found,
         path=options.path,
         format=str(raw.form),
         target=options.target,
-        rows={part: len(y) for part, y in raw.y.items()} | {"all": len(whole)},
+        rows=sizes | {"all": sum(sizes.values())},
         task=raw.task,
         positive=raw.positive,
         target_shape=target_shape(raw),
         columns=columns,
-        notes=raw.notes,
+        notes=notes,
     )
 
 

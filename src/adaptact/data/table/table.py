@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ import pandas as pd
 from adaptact import config
 from adaptact.data.download import sha256
 from adaptact.data.positive import Positive, choose
-from adaptact.data.prepared import Part, Prepared, SourceRows, Task, classes, standardize, values
+from adaptact.data.prepared import Part, Prepared, RowPreparation, SourceRows, Task, classes, standardize, values
 from adaptact.data.splits import check
 from adaptact.data.table import targets
 from adaptact.data.table.cell_values import excel_note, take_columns, texts
@@ -101,21 +102,22 @@ def prepare(raw: Raw, options: config.Table) -> Prepared:
                     f"column {name!r} of {options.path} has numbers that are too large to be scaled: blank them, they "
                     "count as missing"
                 )
-    return Prepared(
-        name_of(options.path),
-        raw.task,
-        parts,
-        raw.fingerprint,
-        raw.labels,
-        center,
-        scale,
-        preparation,
-        raw.notes,
-        layout=preparation.layout,
-        test_groups=groups,
-        positive=raw.positive,
-        test_rows=raw.test_rows,
-    )
+    return prepared_rows(raw, options, parts, (center, scale), preparation, test_groups=groups)
+
+
+def prepared_rows(
+    raw: Raw,
+    options: config.Rows,
+    parts: dict[str, Part],
+    scaling: tuple[float, float],
+    preparation: RowPreparation,
+    **more: Any,
+) -> Prepared:
+    """Put together data that has a row per case; ``scaling`` is the centre and scale of the target."""
+    about: dict[str, Any] = {"notes": raw.notes, "layout": preparation.layout, "positive": raw.positive, **more}
+    name = name_of(options.path)
+    known = raw.fingerprint, raw.labels, *scaling, preparation
+    return Prepared(name, raw.task, parts, *known, test_rows=raw.test_rows, **about)
 
 
 def lasting_groups(frame: pd.DataFrame, name: str | None, rows: SourceRows | None) -> np.ndarray | None:

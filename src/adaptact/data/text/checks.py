@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from adaptact import config
-from adaptact.data.findings import INFO, WARNING, Finding, by_level, report_of
-from adaptact.data.table.checks import LEAK_SCORE, class_balance, few_rows, histogram, target_shape
+from adaptact.data.findings import INFO, WARNING, Finding, by_level
+from adaptact.data.table.checks import LEAK_SCORE, class_balance, few_rows, histogram, report_of_rows
 from adaptact.data.table.profile import PSI_LARGE, profile_column, psi
 from adaptact.data.table.roles import Column
 from adaptact.data.table.table import KEYS, Raw
@@ -46,17 +46,8 @@ def report(raw: Raw, options: config.Text) -> dict[str, Any]:
     prepared = text.prepare(raw, options)
     found = by_level([*findings(raw, options), *_cut(raw, options, prepared)])
     whole = pd.concat(raw.frames.values(), ignore_index=True)
-    return report_of(
-        found,
-        path=options.path,
-        format=str(raw.form),
-        target=options.target,
-        rows={part: len(y) for part, y in raw.y.items()} | {"all": len(whole)},
-        task=raw.task,
-        positive=raw.positive,
-        target_shape=target_shape(raw),
-        columns=[_column(name, whole[name], raw) for name in options.text],
-        notes=prepared.notes,
+    return report_of_rows(
+        raw, options, found, [_column(name, whole[name], raw) for name in options.text], prepared.notes
     )
 
 

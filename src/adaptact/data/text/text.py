@@ -18,7 +18,7 @@ from adaptact.data.splits import check
 from adaptact.data.table.reading import Format, read
 from adaptact.data.table.roles import Column, Roles
 from adaptact.data.table.splits import split_table
-from adaptact.data.table.table import KEYS, Cells, Raw, cells_of, name_of, rows_like_first
+from adaptact.data.table.table import KEYS, Cells, Raw, cells_of, prepared_rows, rows_like_first
 from adaptact.data.text.files import FILE, labelled_files, read_files, text_files
 from adaptact.data.text.tokens import TextPreparation, joined, library
 from adaptact.errors import ConfigError, DataError
@@ -85,21 +85,7 @@ def prepare(raw: Raw, options: config.Text) -> Prepared:
         y = values(raw.y[part], center, scale) if raw.task == "regression" else classes(raw.y[part])
         parts[part] = Part(torch.from_numpy(tokens), y)
     notes = [*raw.notes, *_notes(parts["train"], cut, preparation, options)]
-    return Prepared(
-        name_of(options.path),
-        raw.task,
-        parts,
-        raw.fingerprint,
-        raw.labels,
-        center,
-        scale,
-        preparation,
-        notes,
-        layout=preparation.layout,
-        texts=texts,
-        positive=raw.positive,
-        test_rows=raw.test_rows,
-    )
+    return prepared_rows(raw, options, parts, (center, scale), preparation, notes=notes, texts=texts)
 
 
 def _notes(train: Part, cut: dict[str, np.ndarray], preparation: TextPreparation, options: config.Text) -> list[str]:
