@@ -14,9 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from adaptact.export.runs import load_settings
-
-from adaptact.data.idx import load as load_idx
+from adaptact.data import load
+from adaptact.export.trained_run import load_settings
 from adaptact.training.checkpoints import fitted_network
 
 SMALL = ["model.small.embedding_size=16", "model.small.hidden_sizes=[16,32,64]"]
@@ -41,7 +40,7 @@ def main(mnist: str, work: Path) -> None:
         work / "mnist", "data=mnist", f"data.root={mnist}", "activation=native", "trainer.max_epochs=3", *SMALL
     )
     settings = load_settings(run, None)
-    prepared = load_idx(settings.data)  # type: ignore[arg-type]
+    prepared = load(settings.data)
     network = fitted_network(run, settings, prepared.input_shape, prepared.n_outputs, prepared.layout)
     checkpoint = work / "checkpoint"
     network.model.save_pretrained(checkpoint)  # type: ignore[operator, union-attr]

@@ -23,13 +23,13 @@ import pandas as pd
 
 MIB = 2**20
 STAGES = (  # module, function: what is named on the screen
-    ("adaptact.data.table", "read"),
-    ("adaptact.data.table", "cells_of"),
-    ("adaptact.data.table", "split_table"),
-    ("adaptact.data.table", "cut"),
-    ("adaptact.data.table", "prepare"),
-    ("adaptact.training.summary", "evaluate"),
-    ("adaptact.training.run", "references"),
+    ("adaptact.data.table.table", "read"),
+    ("adaptact.data.table.table", "cells_of"),
+    ("adaptact.data.table.table", "split_table"),
+    ("adaptact.data.table.table", "cut"),
+    ("adaptact.data.table.table", "prepare"),
+    ("adaptact.training.finish", "metrics_of"),
+    ("adaptact.training.finish", "references"),
 )
 
 

@@ -45,7 +45,7 @@ COMMON = ["activation=sgblend", "trainer=cpu", "trainer.max_epochs=1", "data.bat
 MODULES = (
     *("jobs.compare", "jobs.train", "jobs.predict", "jobs.monitor", "jobs.export", "jobs.report"),
     *("training.run", "report.comparison", "report.rollout", "rollout.monitor", "export.write", "models"),
-    *("export.predict_images", "data.image_folder", "data.text", "data.table"),
+    *("export.predict_images", "data.images.folder", "data.text.text", "data.table.table"),
 )
 JOBS = {
     "table": ["predict", "resume", "monitor", "export", "export onnx"],

@@ -537,8 +537,8 @@ def test_texts_answer_alike_from_what_the_export_folder_holds(tmp_path: Path, mo
     tokenizers = pytest.importorskip("tokenizers")
     messages(160).to_csv(tmp_path / "声.csv", index=False)
     words = [f"data.path={tmp_path / '声.csv'}", "data.text=本文", "data.target=評価", "data.vocabulary=300"]
-    words += ["model.config={hidden_size:16}" if write == "bert" else "model.width=16", "data.batch_size=16"]
-    run = train(tmp_path / "runs", "data=text", f"model={write}", "activation=sgblend", *words)
+    words += ["model.config={hidden_size:16}" if model == "bert" else "model.width=16", "data.batch_size=16"]
+    run = train(tmp_path / "runs", "data=text", f"model={model}", "activation=sgblend", *words)
     file = export(run)
     report = json.loads((file.parent / "export.json").read_text(encoding="utf-8"))
     assert all(0 <= report["files"][name]["difference_from_outputs"] < 1e-5 for name in ("model.onnx", "model.pt2"))

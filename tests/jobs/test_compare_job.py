@@ -27,9 +27,9 @@ def compare(folder: Path, *words: str, **more: str) -> Done:
 SIGNALLED = """
 import os, sys
 from adaptact.__main__ import main
-from adaptact.comparison import executor
+from adaptact.comparison import worker_pool
 
-number, left, execute = int(sys.argv[1]), int(sys.argv[2]), executor.execute
+number, left, execute = int(sys.argv[1]), int(sys.argv[2]), worker_pool.execute
 
 
 def signalled(work, tasks, report, **options):
@@ -43,7 +43,7 @@ def signalled(work, tasks, report, **options):
     execute(work, tasks, reported, **options)
 
 
-executor.execute = signalled
+worker_pool.execute = signalled
 sys.exit(main(sys.argv[3:]))
 """
 

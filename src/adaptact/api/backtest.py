@@ -43,8 +43,7 @@ def carry_out(options: Backtest, rest: Sequence[str], words: Sequence[str]) -> t
         metric, mode = prepare.metric_of("metric", options.metric, first, windows.cells)
         backtest_windows.check_all(options, settings, windows)
         prepare.keep_positive(settings, windows.cells.positive)
-        from adaptact.comparison import backtest_execute
-        from adaptact.comparison.worker_pool import share
+        from adaptact.comparison import backtest_execute, worker_pool
         from adaptact.report.backtest import write_report
 
         workers = prepare.workers_of(first, options.workers)
@@ -52,9 +51,9 @@ def carry_out(options: Backtest, rest: Sequence[str], words: Sequence[str]) -> t
     arms = arms_of(of_arms, lambda name: config.to_dict(settings[name]))
     folder, plain = backtest_execute.folder_of(options, arms, windows, words)
     path = folder / PLAN_FILE
-    with locked(folder), continues("the same command goes on"):
+    with locked(folder), continues("the same command goes on"), worker_pool.ended_afterwards():
         refuse_links(folder, first.follow_links)
-        plain["threads"] = threads_of(path) or share(workers)
+        plain["threads"] = threads_of(path) or worker_pool.share(workers)
         folders.make_folder(folder)
         files.write_json(path, plain | {"state": "running"})
         how: dict[str, Any] = {"workers": workers, "threads": plain["threads"], "trust": first.trust}

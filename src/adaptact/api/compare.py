@@ -126,18 +126,17 @@ def carry_out(
     first = next(iter(settings.values()))
     with terminal.console(stderr=True).status("loading torch and the data"):
         prepared, fixed_test = load(first, options)
-        from adaptact.comparison import prepare
-        from adaptact.comparison.worker_pool import share
+        from adaptact.comparison import prepare, worker_pool
 
         adaptive = prepare.checks(settings, prepared)
         prepare.check_costs(options.value.cost_fn, prepared)
         prepare.keep_positive(settings, prepared.positive)
         plan = prepare.plan_of(options, settings, prepared, fixed_test, adaptive, words)
         workers = prepare.workers_of(first, options.compare.workers)
-    plan.threads = share(min(workers, sum(1 for arm in plan.arms for _ in plan.runs(arm))))
+    plan.threads = worker_pool.share(min(workers, sum(1 for arm in plan.arms for _ in plan.runs(arm))))
     parent = records.project_root() / options.output_dir
     folder = folder_of(parent, plan, options.name, options.compare.retrain)
-    with locked(folder), continues("the same command goes on"):
+    with locked(folder), continues("the same command goes on"), worker_pool.ended_afterwards():
         if folder_of(parent, plan, options.name, options.compare.retrain) != folder:
             raise UserError(f"{folder} was begun by another command meanwhile: give this one again")
         refuse_links(folder, first.follow_links)

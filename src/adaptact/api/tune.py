@@ -34,8 +34,7 @@ def carry_out(options: Tuning, rest: Sequence[str]) -> tuple[Path, dict[str, Stu
     first = next(iter(settings.values()))
     with terminal.console(stderr=True).status("loading torch and the data"):
         prepared = data.load(first.data, first.trust)
-        from adaptact.comparison import prepare
-        from adaptact.comparison.worker_pool import share
+        from adaptact.comparison import prepare, worker_pool
         from adaptact.training.checks import monitored_metric
 
         adaptive = prepare.checks(settings, prepared)
@@ -44,14 +43,14 @@ def carry_out(options: Tuning, rest: Sequence[str]) -> tuple[Path, dict[str, Stu
         workers = prepare.workers_of(first, options.workers)
     name = options.name or f"{prepared.name}-{first.model.name}"
     folder = records.project_root() / options.output_dir / folders.safe_name(name)
-    with locked(folder), continues("the same command goes on"):
+    with locked(folder), continues("the same command goes on"), worker_pool.ended_afterwards():
         refuse_links(folder, first.follow_links)
         from adaptact.comparison.search import keep_settings, search
 
         folders.make_folder(folder)
         plain = {arm: config.to_dict(one) for arm, one in settings.items()}
         keep_settings(folder, {arm: digest([decisive(one), prepared.fingerprint]) for arm, one in plain.items()})
-        threads = threads_of(folder / THREADS_FILE) or share(workers)
+        threads = threads_of(folder / THREADS_FILE) or worker_pool.share(workers)
         files.write_json(folder / THREADS_FILE, {"threads": threads})
         studies = {
             arm: Study(folder / "journal.log", arm, mode, options.space, defaults_of(one, arm in adaptive))

@@ -59,6 +59,15 @@ def execute(
         _execute(work, dict(enumerate(tasks)), report, check, workers, threads or share(workers), backend)
 
 
+@contextlib.contextmanager
+def ended_afterwards() -> Iterator[None]:
+    """End the workers with the job that used them: the next one in this process has its own environment and code."""
+    try:
+        yield
+    finally:
+        get_reusable_executor().shutdown(kill_workers=True)
+
+
 def share(workers: int) -> int:
     """Threads of each of some workers."""
     return max(1, cores() // workers)
