@@ -183,7 +183,7 @@ def located(options: config.Table) -> config.Table:
     """The options with the sample's path as it is on this machine: of the clone, or of the copy in a wheel."""
     if not isinstance(options, config.Sample):
         return options
-    packaged = Path(__file__).resolve().parents[1] / "sample" / Path(options.path).name
+    packaged = Path(__file__).resolve().parents[2] / "sample" / Path(options.path).name
     return replace(options, path=str(packaged if packaged.is_file() else project_root() / options.path))
 
 
