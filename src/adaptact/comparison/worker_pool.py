@@ -65,7 +65,8 @@ def ended_afterwards() -> Iterator[None]:
     try:
         yield
     finally:
-        get_reusable_executor().shutdown(kill_workers=True)
+        if has_semaphores():  # else there can be no workers
+            get_reusable_executor().shutdown(kill_workers=True)
 
 
 def share(workers: int) -> int:
