@@ -34,7 +34,7 @@ class DataReport:
 
     @property
     def findings(self) -> list[dict[str, Any]]:
-        """What was found, the severe first: kind, level, column, detail, advice."""
+        """Findings, the severe ones first: kind, level, column, detail, advice."""
         return list(self.report["findings"])
 
     def to_frame(self) -> pd.DataFrame:

@@ -24,7 +24,7 @@ class Benchmark:
     debug: bool = option(False, "show the traceback of an error")
 
     def problems(self) -> list[str]:
-        """What is unknown."""
+        """Describe each group that is unknown."""
         found = [
             f"groups={name} is unknown. {did_you_mean(name, GROUPS)}" for name in self.groups if name not in GROUPS
         ]

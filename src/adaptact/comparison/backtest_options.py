@@ -23,7 +23,7 @@ from adaptact.shapes import Count
 
 @dataclass
 class AgeingCosts(ErrorCosts):
-    """What errors, decisions and a retraining are worth, all in one currency; those of errors set the threshold."""
+    """Costs of errors, decisions and a retraining, all in one currency; those of errors set the threshold."""
 
     compute_per_hour: float | None = option(None, "cost of an hour of this machine", ge=0)
     retraining_cost: float = option(0.0, "cost of one retraining beside its computing: people, checks, roll-out", ge=0)

@@ -24,7 +24,7 @@ PRESENTING = (
 
 
 class Made(NamedTuple):
-    """What a folder was made from: a command and its data."""
+    """Origin of a folder: a command and its data."""
 
     words: Sequence[str]
     source: str

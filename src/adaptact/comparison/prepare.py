@@ -1,4 +1,4 @@
-"""What a comparison needs before its first run: checks of every arm, and the plan."""
+"""Preparation of a comparison before its first run: checks of every arm, and the plan."""
 
 from __future__ import annotations
 

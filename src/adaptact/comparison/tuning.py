@@ -41,7 +41,7 @@ class Tuning:
     output_dir: str = option("runs/tune", "folder of the studies; relative to the project")
 
     def problems(self) -> list[str]:
-        """What cannot be tuned."""
+        """Describe each option that cannot be tuned."""
         if not self.space:
             return ["space is empty: there is nothing to tune"]
         return [f"space={key} is unknown. {did_you_mean(key, SPACE)}" for key in self.space if key not in SPACE]

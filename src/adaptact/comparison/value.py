@@ -15,7 +15,7 @@ from adaptact.schema import option
 
 @dataclass
 class ErrorCosts:
-    """What an error costs, and how many decisions are made."""
+    """Cost of an error, and the number of decisions."""
 
     cost_fp: float | None = option(None, "two classes: cost of a false alarm, in your currency", ge=0)
     cost_fn: float | None = option(None, "two classes: cost of a missed case, in your currency", ge=0)
@@ -41,7 +41,7 @@ class ErrorCosts:
 
 @dataclass
 class Value(ErrorCosts):
-    """What a switch costs and is worth."""
+    """Cost and worth of a switch."""
 
     compute_per_hour: float = option(0.0, "price of an hour of computing, for training and for answers", ge=0)
     retrainings_per_year: float = option(1.0, "how often the model is trained anew", ge=0)

@@ -87,6 +87,11 @@ class Logger:
     )
     curves: bool = option(True, "draw the learned curve of every site at the end (needs tensorboard)")
 
+    @property
+    def chosen(self) -> list[str]:
+        """Names of the loggers that are on."""
+        return [name for name in ("tensorboard", "csv", "mlflow", "wandb") if getattr(self, name)]
+
 
 @dataclass
 class Callbacks:

@@ -1,4 +1,4 @@
-"""What an export and a prediction take."""
+"""Options of an export and of a prediction."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Export:
         self.output, self.rows, self.trust = self.output or None, self.rows or None, self.trust or None
 
     def problems(self) -> list[str]:
-        """What is missing or unknown."""
+        """Describe each option that is missing or unknown."""
         found = [
             f"formats={item} is unknown. {did_you_mean(item, FORMATS)}" for item in self.formats if item not in FORMATS
         ]
@@ -54,6 +54,6 @@ class Predict:
         self.output, self.trust = self.output or None, self.trust or None
 
     def problems(self) -> list[str]:
-        """What is missing."""
+        """Describe each option that is missing."""
         missing = [key for key in ("run", "input") if not getattr(self, key)]
         return [f"{key} is missing: predict run=<run folder> input=new.csv" for key in missing]

@@ -134,7 +134,7 @@ class Monitor:
     debug: bool = option(False, "show the traceback of an error")
 
     def problems(self) -> list[str]:
-        """What is missing or unknown."""
+        """Describe each option that is missing or unknown."""
         missing = [key for key in ("run", "input") if getattr(self, key) is None]
         found = [f"{key} is missing: monitor run=<run folder> input=batch.csv" for key in missing]
         return unknown_metric("metric", self.metric) + found

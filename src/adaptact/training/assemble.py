@@ -227,7 +227,6 @@ def _trainer(
     folder: Path,
 ) -> L.Trainer:
     several, sharded = settings.trainer.strategy != "auto", settings.trainer.strategy == "fsdp"
-    logged = any(getattr(settings.logger, name) for name in ("tensorboard", "csv", "mlflow", "wandb"))
     return L.Trainer(
         max_epochs=settings.trainer.max_epochs,
         accelerator=device,
@@ -235,7 +234,7 @@ def _trainer(
         strategy=Sharded() if sharded else settings.trainer.strategy,
         precision=precision,  # type: ignore[arg-type]
         # with shards it takes all processes to know a norm: each watches the same steps, one writes
-        logger=made or (DummyLogger() if logged else False),
+        logger=made or (DummyLogger() if settings.logger.chosen else False),
         inference_mode=not sharded,
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],

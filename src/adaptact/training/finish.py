@@ -58,11 +58,11 @@ def finish(parts: RunParts, stopped: str | None, *, started: float, import_s: fl
         started: ``time.time()`` at the start of the process.
         import_s: seconds that imports took.
     """
-    if stopped is None:
-        parts.trainer.strategy.barrier()  # the first process has written its last checkpoint
-    found = evaluate(parts, complete=stopped is None)
-    record = make_record(parts, found, stopped, started=started, import_s=import_s)
     complete = stopped is None
+    if complete:
+        parts.trainer.strategy.barrier()  # the first process has written its last checkpoint
+    found = evaluate(parts, complete=complete)
+    record = make_record(parts, found, stopped, started=started, import_s=import_s)
     if parts.board is not None and complete and parts.settings.logger.curves:
         draw_pictures(parts, found.inputs)
     if parts.first:

@@ -33,7 +33,7 @@ def loggers(folder: Path, settings: config.Config, last: Path | None) -> list[Lo
         "mlflow": lambda: _mlflow(folder, settings.logger),
         "wandb": lambda: _wandb(folder, settings.logger),
     }
-    return [_opened(name, make) for name, make in makers.items() if getattr(settings.logger, name)]
+    return [_opened(name, make) for name, make in makers.items() if name in settings.logger.chosen]
 
 
 def _opened(name: str, make: Callable[[], Logger]) -> Logger:
@@ -52,7 +52,7 @@ def check_installed(options: config.Logger) -> None:
     """Raise ConfigError for a logger whose package is not installed, before anything is written."""
     from importlib.util import find_spec
 
-    missing = [name for name in ("mlflow", "wandb") if getattr(options, name) and find_spec(name) is None]
+    missing = [name for name in ("mlflow", "wandb") if name in options.chosen and find_spec(name) is None]
     if missing:
         way_out = "make setup EXTRAS={0}, or pip install {0}"
         raise ConfigError([f"logger={name} needs the package {name}: {way_out.format(name)}" for name in missing])

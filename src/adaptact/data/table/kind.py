@@ -16,7 +16,7 @@ R = TypeVar("R", bound=config.Rows)
 
 
 class RowsKind(FileKind[R]):
-    """What tables and texts share: a row per case."""
+    """Common part of tables and texts: data with a row per case."""
 
     @property
     def name(self) -> str:
